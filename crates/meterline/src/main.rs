@@ -1,0 +1,2 @@
+//! meterline
+fn main() {}
