@@ -1,1 +1,4 @@
-//! meter-gateway
+//! The host's side of meterline: where bytes come from (inputs), where readings are kept (journal)
+//! and where they go (outputs), one configuration file for all of them, and the loop that runs them.
+
+pub mod config;
