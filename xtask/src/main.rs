@@ -1,2 +1,49 @@
-//! xtask
-fn main() {}
+//! What a person would otherwise have to remember, as commands: `cargo xtask test` and
+//! `cargo xtask bench`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the terminal is where the results of this program go"
+)]
+
+mod bench;
+mod embedded;
+mod failure;
+mod process;
+mod steps;
+mod system;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Development tasks of meterline.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that must hold before a change lands, with the set-up it needs.
+    Test(test::Arguments),
+    /// Measurements: of the decoder, of the running daemon, of its journal.
+    Bench(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("cargo xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

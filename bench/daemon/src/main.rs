@@ -1,0 +1,3 @@
+//! What the running daemon costs and what it loses, measured from outside.
+
+fn main() {}

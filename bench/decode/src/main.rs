@@ -1,0 +1,3 @@
+//! Speed of sml-wire beside its peers, in one run.
+
+fn main() {}

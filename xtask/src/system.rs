@@ -1,0 +1,93 @@
+//! Programs that cargo cannot bring: found, installed where that is possible, else named.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::process;
+
+/// A program and the Debian package that has it.
+pub struct Tool {
+    /// The name that it is called by.
+    pub program: &'static str,
+    /// The package to install.
+    pub package: &'static str,
+    /// What it is needed for.
+    pub purpose: &'static str,
+}
+
+/// What the workspace needs beyond Rust itself.
+const TOOLS: &[Tool] = &[
+    Tool {
+        program: "cc",
+        package: "gcc",
+        purpose: "compiles SQLite and the cryptography of TLS, and links",
+    },
+    Tool {
+        program: "c++",
+        package: "g++",
+        purpose: "compiles the fuzzing engine",
+    },
+    Tool {
+        program: "git",
+        package: "git",
+        purpose: "lists the project's own files",
+    },
+];
+
+/// Finds, or installs, what the workspace needs beyond Rust itself.
+pub fn prepare() -> Result<(), Failure> {
+    let missing: Vec<_> = TOOLS
+        .iter()
+        .filter(|tool| find(tool.program).is_none())
+        .collect();
+    for tool in &missing {
+        println!(
+            "{} is missing: it {} (Debian package {})",
+            tool.program, tool.purpose, tool.package
+        );
+    }
+    let packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
+    if packages.is_empty() {
+        println!("nothing is missing");
+        return Ok(());
+    }
+    install(&packages)
+}
+
+/// Whether `install` can do more than name the command.
+pub fn can_install() -> bool {
+    find("apt-get").is_some() && rustix::process::geteuid().is_root()
+}
+
+/// Installs Debian packages, or says which line does.
+pub fn install(packages: &[&str]) -> Result<(), Failure> {
+    if !can_install() {
+        return Err(Failure::Missing {
+            what: packages.join(", "),
+            fix: format!("run `sudo apt-get install {}`", packages.join(" ")),
+        });
+    }
+    process::run(Command::new("apt-get").args(["-q", "update"]))?;
+    process::run(
+        Command::new("apt-get")
+            .args(["-q", "install", "-y", "--no-install-recommends"])
+            .args(packages)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+}
+
+/// Where a program lies that the shell would find.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|file| is_program(file))
+}
+
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,123 @@
+//! `cargo xtask test`: everything that must hold before a change lands.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::embedded;
+use crate::failure::Failure;
+use crate::process::{self, cargo};
+use crate::steps::{Done, Steps};
+use crate::system;
+
+/// What to test.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Only formatting, lints and tests: the loop of somebody who edits.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Runs all steps and closes with `N passed, N failed`.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut steps = Steps::default();
+    if !arguments.quick {
+        steps.run("system packages", system::prepare);
+    }
+    let shared = shared();
+    steps.run("recorded meters", || recorded(shared.as_ref()));
+    steps.run("format", || {
+        process::run(&mut cargo(&["fmt", "--all", "--check"]))
+    });
+    steps.run("lints", || {
+        process::run(&mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    });
+    steps.run("tests", || tests(shared.as_ref()));
+    if !arguments.quick {
+        steps.run("documentation tests", || {
+            process::run(&mut cargo(&["test", "--workspace", "--doc", "--locked"]))
+        });
+        steps.run("documentation builds", documentation);
+        steps.run("microcontroller", embedded::check);
+        steps.run("licences and sources", licences);
+    }
+    steps.finish()
+}
+
+/// Where recordings of real meters lie: they are not part of the project.
+fn shared() -> Option<PathBuf> {
+    let named = env::var_os("METERLINE_SHARED").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| process::root().join("../shared"));
+    fs::canonicalize(folder)
+        .ok()
+        .filter(|folder| folder.join("captures").is_dir())
+}
+
+fn recorded(shared: Option<&PathBuf>) -> Result<Done, Failure> {
+    let missing = "no recordings of real meters in $METERLINE_SHARED or ../shared";
+    match shared {
+        Some(folder) => {
+            println!("{}", folder.join("captures").display());
+            Ok(Done::Passed)
+        }
+        None if process::is_ci() => Err(Failure::Missing {
+            what: missing.to_owned(),
+            fix: "put the folder `shared` beside the checkout".to_owned(),
+        }),
+        None => Ok(Done::Skipped(missing.to_owned())),
+    }
+}
+
+fn tests(shared: Option<&PathBuf>) -> Result<(), Failure> {
+    let nextest = process::answers("cargo", &["nextest", "--version"]);
+    let mut command = if nextest {
+        cargo(&[
+            "nextest",
+            "run",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ])
+    } else {
+        cargo(&[
+            "test",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--no-fail-fast",
+        ])
+    };
+    if let Some(folder) = shared {
+        command.env("METERLINE_SHARED", folder);
+    }
+    process::run(&mut command)
+}
+
+fn documentation() -> Result<(), Failure> {
+    process::run(
+        cargo(&["doc", "--workspace", "--no-deps", "--locked"])
+            .env("RUSTDOCFLAGS", "--deny warnings"),
+    )
+}
+
+/// Licences, sources and duplicates by `cargo deny`. Advisories have a command of their
+/// own in CONTRIBUTING.md, since their database has to be fetched.
+fn licences() -> Result<Done, Failure> {
+    if !process::answers("cargo", &["deny", "--version"]) {
+        return Ok(Done::Skipped(
+            "run `cargo install --locked cargo-deny` to have them checked".to_owned(),
+        ));
+    }
+    process::run(&mut cargo(&[
+        "deny", "--locked", "check", "licenses", "bans", "sources",
+    ]))?;
+    Ok(Done::Passed)
+}
