@@ -2,3 +2,5 @@
 //! and where they go (outputs), one configuration file for all of them, and the loop that runs them.
 
 pub mod config;
+pub mod input;
+pub mod ports;
