@@ -48,6 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         steps.run("documentation builds", documentation);
         steps.run("microcontroller", embedded::check);
         steps.run("licences and sources", licences);
+        steps.run("advisories", advisories);
     }
     steps.finish()
 }
@@ -108,16 +109,36 @@ fn documentation() -> Result<(), Failure> {
     )
 }
 
-/// Licences, sources and duplicates by `cargo deny`. Advisories have a command of their
-/// own in CONTRIBUTING.md, since their database has to be fetched.
+/// Licences, sources and banned crates by `cargo deny`: all that needs no network.
 fn licences() -> Result<Done, Failure> {
-    if !process::answers("cargo", &["deny", "--version"]) {
-        return Ok(Done::Skipped(
-            "run `cargo install --locked cargo-deny` to have them checked".to_owned(),
-        ));
+    let install = ["install", "--locked", "--no-default-features", "cargo-deny"];
+    if !has_cargo_deny() && process::is_ci() {
+        process::run(&mut cargo(&install))?;
+    }
+    if !has_cargo_deny() {
+        return Ok(Done::Skipped(format!("run `cargo {}`", install.join(" "))));
     }
     process::run(&mut cargo(&[
         "deny", "--locked", "check", "licenses", "bans", "sources",
     ]))?;
     Ok(Done::Passed)
+}
+
+/// Known faults of dependencies. Their database has to be fetched from another place than
+/// the dependencies, so that it is not to be had everywhere.
+fn advisories() -> Result<Done, Failure> {
+    if !has_cargo_deny() {
+        return Ok(Done::Skipped("there is no cargo deny".to_owned()));
+    }
+    if !process::answers("cargo", &["deny", "fetch", "db"]) {
+        return Ok(Done::Skipped(
+            "the database of advisories cannot be fetched from here".to_owned(),
+        ));
+    }
+    process::run(&mut cargo(&["deny", "--locked", "check", "advisories"]))?;
+    Ok(Done::Passed)
+}
+
+fn has_cargo_deny() -> bool {
+    process::answers("cargo", &["deny", "--version"])
 }

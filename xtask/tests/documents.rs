@@ -1,0 +1,121 @@
+//! The documents lead somewhere: each link to a file or a heading of the project.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[test]
+fn links_lead_somewhere() {
+    let mut broken = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in links(&text) {
+            if let Err(why) = follow(&document, &text, &link) {
+                broken.push(format!("{}: ({link}): {why}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Goes where a link goes, as far as the project reaches.
+fn follow(document: &Path, text: &str, link: &str) -> Result<(), &'static str> {
+    if link.contains("://") || link.starts_with("mailto:") {
+        return Ok(());
+    }
+    let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+    let target = document.parent().unwrap().join(path);
+    if path.is_empty() {
+        return named(text, heading);
+    }
+    if !target.exists() {
+        return Err("no such file");
+    }
+    if heading.is_empty() {
+        return Ok(());
+    }
+    named(&fs::read_to_string(target).unwrap(), heading)
+}
+
+fn named(text: &str, heading: &str) -> Result<(), &'static str> {
+    if headings(text).contains(heading) {
+        Ok(())
+    } else {
+        Err("no such heading")
+    }
+}
+
+/// The names by which headings are linked to.
+fn headings(text: &str) -> BTreeSet<String> {
+    prose(text)
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            line.trim_start_matches('#')
+                .trim()
+                .to_lowercase()
+                .chars()
+                .filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter))
+                .map(|letter| if letter == ' ' { '-' } else { letter })
+                .collect()
+        })
+        .collect()
+}
+
+/// The targets of `[text](target)` outside code.
+fn links(text: &str) -> Vec<String> {
+    prose(text)
+        .flat_map(|line| {
+            let spans: String = line.split('`').step_by(2).collect();
+            spans
+                .split("](")
+                .skip(1)
+                .filter_map(|rest| rest.split_once(')').map(|(target, _)| target.to_owned()))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The lines outside of code blocks.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut code = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        code ^= fence;
+        !code && !fence
+    })
+}
+
+fn documents() -> Vec<PathBuf> {
+    let output = Command::new("git")
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "*.md",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|file| root().join(file))
+        .filter(|file| file.exists())
+        .collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+#[test]
+fn a_broken_link_is_found() {
+    let document = root().join("README.md");
+    assert!(follow(&document, "# One", "#one").is_ok());
+    assert!(follow(&document, "# One", "#two").is_err());
+    assert!(follow(&document, "", "no-such-file.md").is_err());
+    assert_eq!(links("see [a](b.md), `[c](d)` and [e](#f)"), ["b.md", "#f"]);
+}
