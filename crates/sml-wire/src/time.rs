@@ -1,0 +1,139 @@
+//! Times, in all the forms that meters send.
+
+use crate::Integer;
+use crate::element::{Error, ErrorKind, Full, Kind, Reader, Wire, Writer};
+
+/// `SML_Time` (SML 1.04, 6.2.10): a choice of three forms. Meters add a fourth.
+///
+/// | bytes | form |
+/// |---|---|
+/// | `72 62 01 65 ........` | seconds index: seconds since some start of the meter's own |
+/// | `72 62 02 65 ........` | timestamp: seconds since 1970, UTC |
+/// | `72 62 03 73 65 ........ 53 .... 53 ....` | the same, with two offsets from UTC in minutes |
+/// | `65 ........` | a bare seconds index (Holley DTZ541) |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// Seconds since some start of the meter's own.
+    SecondsIndex(Integer),
+    /// Seconds since 1970-01-01, UTC.
+    Timestamp(Integer),
+    /// A timestamp with the offset of the place and that of the season.
+    Local {
+        /// Seconds since 1970-01-01, UTC.
+        timestamp: Integer,
+        /// Minutes by which the place is ahead of UTC.
+        local_offset: Integer,
+        /// Minutes that summer time adds.
+        season_offset: Integer,
+    },
+    /// A seconds index that stands there without saying so.
+    Bare(Integer),
+}
+
+impl Time {
+    /// The seconds index, where it is one. `None` for times of day.
+    #[must_use]
+    pub fn seconds_index(self) -> Option<u64> {
+        match self {
+            Self::SecondsIndex(seconds) | Self::Bare(seconds) => seconds.as_u64(),
+            Self::Timestamp(_) | Self::Local { .. } => None,
+        }
+    }
+
+    /// Seconds since 1970, where it is a time of day.
+    #[must_use]
+    pub fn timestamp(self) -> Option<u64> {
+        match self {
+            Self::Timestamp(timestamp) | Self::Local { timestamp, .. } => timestamp.as_u64(),
+            Self::SecondsIndex(_) | Self::Bare(_) => None,
+        }
+    }
+
+    /// The number, whichever its form.
+    #[must_use]
+    pub fn seconds(self) -> Integer {
+        match self {
+            Self::SecondsIndex(seconds)
+            | Self::Timestamp(seconds)
+            | Self::Local {
+                timestamp: seconds, ..
+            }
+            | Self::Bare(seconds) => seconds,
+        }
+    }
+}
+
+impl<'a> Wire<'a> for Time {
+    fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        let at = reader.offset();
+        let header = reader.header()?;
+        match header.kind {
+            Kind::Unsigned | Kind::Signed => reader
+                .integer(header.length, header.kind == Kind::Signed, at)
+                .map(Self::Bare),
+            Kind::List if header.length == 2 => {
+                let at = reader.offset();
+                match Integer::parse(reader)?.as_u64() {
+                    Some(1) => Integer::parse(reader).map(Self::SecondsIndex),
+                    Some(2) => Integer::parse(reader).map(Self::Timestamp),
+                    Some(3) => {
+                        reader.list(3)?;
+                        Ok(Self::Local {
+                            timestamp: Integer::parse(reader)?,
+                            local_offset: Integer::parse(reader)?,
+                            season_offset: Integer::parse(reader)?,
+                        })
+                    }
+                    _ => Err(ErrorKind::Choice.at(at)),
+                }
+            }
+            found => Err(ErrorKind::Type {
+                expected: Kind::List,
+                found,
+            }
+            .at(at)),
+        }
+    }
+
+    fn emit(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        match self {
+            Self::SecondsIndex(seconds) => {
+                writer.raw(&[0x72, 0x62, 1])?;
+                seconds.emit(writer)
+            }
+            Self::Timestamp(seconds) => {
+                writer.raw(&[0x72, 0x62, 2])?;
+                seconds.emit(writer)
+            }
+            Self::Local {
+                timestamp,
+                local_offset,
+                season_offset,
+            } => {
+                writer.raw(&[0x72, 0x62, 3, 0x73])?;
+                [timestamp, local_offset, season_offset]
+                    .into_iter()
+                    .try_for_each(|part| part.emit(writer))
+            }
+            Self::Bare(seconds) => seconds.emit(writer),
+        }
+    }
+}
+
+impl core::fmt::Display for Time {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::SecondsIndex(seconds) => write!(f, "second {seconds} of the meter"),
+            Self::Bare(seconds) => write!(f, "second {seconds} of the meter (bare)"),
+            Self::Timestamp(seconds) => write!(f, "{seconds} s since 1970"),
+            Self::Local {
+                timestamp,
+                local_offset,
+                season_offset,
+            } => write!(
+                f,
+                "{timestamp} s since 1970, offsets {local_offset} min and {season_offset} min"
+            ),
+        }
+    }
+}
