@@ -555,7 +555,9 @@ impl<'a, T> Sequence<'a, T> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
 
+impl<'a, T: Wire<'a> + Clone> Sequence<'a, T> {
     /// The elements in their order.
     #[must_use]
     pub fn iter(&self) -> Elements<'a, T> {

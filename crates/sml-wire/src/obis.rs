@@ -22,6 +22,10 @@ impl Obis {
     }
 }
 
+#[expect(
+    clippy::many_single_char_names,
+    reason = "the value groups of a code are called A to F"
+)]
 impl fmt::Display for Obis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, last] = self.0;
@@ -48,6 +52,10 @@ impl fmt::Display for NotObis {
 impl core::error::Error for NotObis {}
 
 /// Reads `1-0:1.8.0*255`; `1-0:` and `*255` may be left out.
+#[expect(
+    clippy::many_single_char_names,
+    reason = "the value groups of a code are called A to F"
+)]
 impl FromStr for Obis {
     type Err = NotObis;
 

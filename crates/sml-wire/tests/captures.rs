@@ -1,5 +1,14 @@
 //! The recordings of real meters, field by field, and each frame written again as it was.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::format_collect,
+    reason = "a test fails by panicking, and tells what it did"
+)]
+
 use serde_json::Value as Json;
 use sml_wire::{Body, CrcKind, Decoder, Event, Frame, GetListRes, Integer, Time, Value, Writer};
 use std::error::Error;
