@@ -3,4 +3,5 @@
 
 pub mod config;
 pub mod input;
+pub mod notify;
 pub mod ports;

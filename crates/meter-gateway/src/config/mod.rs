@@ -15,11 +15,66 @@
 //! either, for the same reason.
 
 mod duration;
+mod example;
+mod fault;
+mod file;
 mod interval;
+mod read;
 mod secret;
 mod size;
+mod value;
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use fault::Fault;
 
 pub use duration::{BadDuration, Duration};
+pub use example::{example, schema};
+pub use file::{Environment, Error, candidates, default_state_dir, environment, find, load};
 pub use interval::Interval;
+pub use read::Faults;
 pub use secret::{BadSecret, Secret};
 pub use size::{BadSize, Size};
+
+/// The configuration file.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the journal is kept. Without it: systemd's `StateDirectory`, `/var/lib/meterline` for
+    /// root, `~/.local/state/meterline` for anybody else.
+    #[schemars(extend("examples" = ["/var/lib/meterline"]))]
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the text of a file that is called `file` in what is said about it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Faults> {
+        let config: Self = read::read(file, text)?;
+        let faults = config.faults(text);
+        if faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(Faults::new(file, text, faults))
+        }
+    }
+
+    /// What fits its type and is wrong all the same.
+    fn faults(&self, text: &str) -> Vec<Fault> {
+        let refuse =
+            |path: &[&str], message: String| Fault::refused(path, read::place(text, path), message);
+        let mut faults = Vec::new();
+        if self
+            .state_dir
+            .as_ref()
+            .is_some_and(|dir| !dir.is_absolute())
+        {
+            let message = "state_dir must be an absolute path, so that it does not depend on where \
+                           the program is started";
+            faults.push(refuse(&["state_dir"], message.to_owned()));
+        }
+        faults
+    }
+}
