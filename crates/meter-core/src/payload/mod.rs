@@ -1,0 +1,83 @@
+//! What is sent to backends, as pure functions from readings to text.
+//!
+//! | format | for | one reading |
+//! |---|---|---|
+//! | [`thingsboard()`] | `ThingsBoard` and what speaks like it | `{"ts":1732290000000,"values":{"1.8.0_Wh":2941645.9}}` |
+//! | [`classic()`] | dashboards made for this program's predecessor | `{"devid":"1ESY11 62232997","1.8.0_Wh":"2941645.9"}` |
+//! | [`json()`] | everything else | described by `schema/reading.schema.json` |
+//!
+//! Numbers are written exactly, with every digit that the meter sent.
+
+pub mod classic;
+mod escape;
+pub mod json;
+pub mod thingsboard;
+
+pub use self::classic::write as classic;
+pub use self::escape::{Hex, JsonString, Octets};
+pub use self::json::write as json;
+pub use self::thingsboard::write as thingsboard;
+
+use core::fmt::{self, Write};
+
+use crate::reading::Reading;
+use crate::time::UnixMillis;
+use crate::{Obis, Unit};
+
+/// A reading and when it was taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamped<'a> {
+    /// The time of the host or the device.
+    pub time: UnixMillis,
+    /// What the meter said.
+    pub reading: Reading<'a>,
+}
+
+/// The key of a register in a flat object: `1.8.0_Wh`, `16.7.0_W`, `96.1.0`.
+///
+/// The parts of the code that are not the usual `1-0:` and `*255` are written: `1-1:1.8.0_Wh`,
+/// `1.8.0*96_Wh`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Which register.
+    pub obis: Obis,
+    /// Its unit.
+    pub unit: Option<Unit>,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [medium, channel, _, _, _, storage] = self.obis.0;
+        let (c, d, e) = self.obis.quantity();
+        if (medium, channel) != (1, 0) {
+            write!(f, "{medium}-{channel}:")?;
+        }
+        write!(f, "{c}.{d}.{e}")?;
+        if storage != 255 {
+            write!(f, "*{storage}")?;
+        }
+        match self.unit.and_then(Unit::symbol) {
+            Some(symbol) => write!(f, "_{symbol}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes one object as it is, and several as an array.
+fn one_or_array<'a, W: Write>(
+    readings: &[Stamped<'a>],
+    out: &mut W,
+    mut write: impl FnMut(&Stamped<'a>, &mut W) -> fmt::Result,
+) -> fmt::Result {
+    if let [reading] = readings {
+        return write(reading, out);
+    }
+    out.write_char('[')?;
+    for (index, reading) in readings.iter().enumerate() {
+        if index > 0 {
+            out.write_char(',')?;
+        }
+        write(reading, out)?;
+    }
+    out.write_char(']')
+}

@@ -1,0 +1,58 @@
+//! Telemetry for `ThingsBoard` with the time of the reading (its HTTP and MQTT device APIs).
+//!
+//! ```json
+//! {"ts":1732290000000,"values":{"devid":"1EMH00 10599732","96.50.1*1":"EMH","1.8.0_Wh":428896.4,"16.7.0_W":2623}}
+//! ```
+//!
+//! Every register that has a value is there, known or not, under its [`Key`]; numbers as numbers,
+//! octets as text or hex. Several readings are an array, which is how a backlog is sent.
+
+use core::fmt::{self, Write};
+
+use super::{Hex, JsonString, Key, Octets, Stamped, one_or_array};
+use crate::reading::{Register, Value};
+
+/// Writes one reading as an object and several as an array.
+pub fn write(readings: &[Stamped<'_>], out: &mut impl Write) -> fmt::Result {
+    one_or_array(readings, out, write_one)
+}
+
+fn write_one(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
+    let reading = &stamped.reading;
+    write!(
+        out,
+        "{{\"ts\":{},\"values\":{{\"devid\":{}",
+        stamped.time.0,
+        JsonString(reading.meter_id().classic())
+    )?;
+    for (index, register) in reading.registers().enumerate() {
+        // A key that comes twice would be replaced or refused at the other end.
+        let again = reading
+            .registers()
+            .take(index)
+            .any(|before| key(&before) == key(&register));
+        if !again {
+            write_register(&register, out)?;
+        }
+    }
+    out.write_str("}}")
+}
+
+fn key(register: &Register<'_>) -> Key {
+    Key {
+        obis: register.obis,
+        unit: register.unit,
+    }
+}
+
+fn write_register(register: &Register<'_>, out: &mut impl Write) -> fmt::Result {
+    let key = JsonString(key(register));
+    match register.value {
+        Value::Number(number) => write!(out, ",{key}:{number}"),
+        Value::Bool(value) => write!(out, ",{key}:{value}"),
+        Value::Time(time) => write!(out, ",{key}:{}", time.seconds()),
+        Value::Octets(octets) => write!(out, ",{key}:{}", JsonString(Octets(octets))),
+        Value::Unknown(bytes) => write!(out, ",{key}:{}", JsonString(Hex(bytes))),
+        Value::Absent => Ok(()),
+    }
+}
