@@ -6,11 +6,13 @@
 //! | [`household`] | who lives behind the meter: a load curve, with a roof that feeds in |
 //! | [`energy`] | counters that add up exactly |
 //! | [`Meter`] | a model in front of a household, in virtual time: an iterator of [`Telegram`]s |
+//! | [`backend`] | a REST server that fails on demand, with certificates of its own |
 //! | [`Line`] | noise, lost, doubled and flipped bytes, cuts, silence |
 //!
 //! Everything is reproduced by its seed, to the byte. Each [`Telegram`] carries the truth about
 //! itself: what a correct reader must make of it, after correcting what the meter encodes wrongly.
 
+pub mod backend;
 pub mod dice;
 mod encode;
 pub mod energy;
