@@ -4,4 +4,6 @@
 pub mod config;
 pub mod input;
 pub mod notify;
+pub mod output;
 pub mod ports;
+pub mod tls;

@@ -223,7 +223,7 @@ fn respond(answer: Answer) -> Response<Either<Full<Bytes>, Pieces>> {
         Encoding::Plain => Either::Left(Full::from(answer.body)),
         Encoding::Gzip => Either::Left(Full::from(gzip(answer.body.as_bytes()))),
         Encoding::Chunked => Either::Right(Pieces::of(&answer.body)),
-        Encoding::Endless => Either::Right(Pieces::endless(answer.body)),
+        Encoding::Endless => Either::Right(Pieces::endless(&answer.body)),
     };
     let mut response = Response::new(body);
     if let Ok(status) = hyper::StatusCode::from_u16(answer.status) {
@@ -277,10 +277,10 @@ impl Pieces {
         }
     }
 
-    fn endless(text: String) -> Self {
+    fn endless(text: &str) -> Self {
         Self {
             pieces: Vec::new().into_iter(),
-            end: End::Again(Bytes::from(text)),
+            end: End::Again(Bytes::from(text.repeat(1024))),
         }
     }
 

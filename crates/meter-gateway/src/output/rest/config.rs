@@ -1,0 +1,231 @@
+//! The settings of one REST output.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::endpoint::RedactedUrl;
+use crate::config::{Duration, Interval, Secret};
+use crate::tls;
+
+/// Where and how readings are sent by HTTP.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to send, as in `https://HOST/api/v1/{token}/telemetry`. `{token}`
+    /// stands for the key `token`; a secret may also stand in the URL itself.
+    pub url: Secret,
+    /// What `{token}` in `url` stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+    /// The HTTP method.
+    #[serde(default)]
+    pub method: Method,
+    /// Further headers, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Secret>,
+    /// Sent as `Authorization: Bearer …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearer_token: Option<Secret>,
+    /// User name for basic authorization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Password for basic authorization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// What the body looks like.
+    #[serde(default)]
+    pub format: Format,
+    /// The body for `format = "template"`, in minijinja's language. A template
+    /// that uses `readings` gets several in one POST; any other gets one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// The header `Content-Type`; JSON unless told otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// Only the meters with these ids, as printed on them; all if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meters: Vec<String>,
+    /// Most readings in one POST. `classic` always sends one.
+    #[serde(default = "default_batch_size")]
+    pub batch_size: NonZeroU32,
+    /// `"every"` reading, or the newest of each interval and meter.
+    #[serde(default = "default_interval")]
+    pub interval: Interval,
+    /// Whether a fresh reading goes before a backlog.
+    #[serde(default)]
+    pub newest_first: bool,
+    /// Most readings per second, averaged over a second; bounds the batch too.
+    /// No limit unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate: Option<NonZeroU32>,
+    /// The longest that one POST may take, from the connection to the answer.
+    #[serde(default = "default_timeout")]
+    pub timeout: Duration,
+    /// The longest wait after a first failure; it doubles with each further one.
+    #[serde(default = "default_retry_first")]
+    pub retry_first: Duration,
+    /// The longest wait between two tries, unless the server asks for more.
+    #[serde(default = "default_retry_max")]
+    pub retry_max: Duration,
+    /// The wait between two tries while the server refuses this configuration
+    /// (401, 403, 404, or every reading).
+    #[serde(default = "default_recheck")]
+    pub recheck: Duration,
+    /// PEM file of the authorities to trust, instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of a client certificate and its chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cert: Option<PathBuf>,
+    /// PEM file of the client certificate's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<PathBuf>,
+    /// Allows `http://`, where anybody on the way reads and writes.
+    #[serde(default)]
+    pub allow_insecure: bool,
+}
+
+/// The HTTP method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// What nearly every API wants.
+    #[default]
+    Post,
+    /// For APIs that want it.
+    Put,
+    /// For APIs that want it.
+    Patch,
+}
+
+/// What a body looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// `ThingsBoard`'s telemetry with time stamps.
+    #[default]
+    Thingsboard,
+    /// The JSON of `uP_SmartMeter`, one reading in each POST.
+    Classic,
+    /// Every register exactly, as documented by its JSON Schema.
+    Json,
+    /// The user's own.
+    Template,
+}
+
+fn default_batch_size() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(49)
+}
+
+fn default_interval() -> Interval {
+    Interval::Every
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn default_retry_first() -> Duration {
+    Duration::from_secs(1)
+}
+
+fn default_retry_max() -> Duration {
+    Duration::from_secs(60)
+}
+
+fn default_recheck() -> Duration {
+    Duration::from_secs(60)
+}
+
+impl Config {
+    /// Everything else at its default.
+    #[must_use]
+    pub fn new(url: Secret) -> Self {
+        Self {
+            url,
+            token: None,
+            method: Method::default(),
+            headers: BTreeMap::new(),
+            bearer_token: None,
+            username: None,
+            password: None,
+            format: Format::default(),
+            template: None,
+            content_type: None,
+            meters: Vec::new(),
+            batch_size: default_batch_size(),
+            interval: default_interval(),
+            newest_first: false,
+            max_rate: None,
+            timeout: default_timeout(),
+            retry_first: default_retry_first(),
+            retry_max: default_retry_max(),
+            recheck: default_recheck(),
+            ca_file: None,
+            client_cert: None,
+            client_key: None,
+            allow_insecure: false,
+        }
+    }
+
+    pub(super) fn tls_files(&self) -> Result<tls::Files<'_>, ConfigError> {
+        let client = match (&self.client_cert, &self.client_key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some((certificate.as_path(), key.as_path())),
+            (Some(_), None) => return Err(ConfigError::Lonely("client_cert", "client_key")),
+            (None, Some(_)) => return Err(ConfigError::Lonely("client_key", "client_cert")),
+        };
+        Ok(tls::Files {
+            ca_file: self.ca_file.as_deref(),
+            client,
+        })
+    }
+}
+
+/// What is wrong with the settings, known before anything is sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not a URL at all.
+    #[error("url must look like https://HOST/PATH")]
+    Url,
+    /// A scheme other than http and https.
+    #[error("url must begin with https://, not {0}://")]
+    Scheme(String),
+    /// A host that cannot be one.
+    #[error("url has no usable host name (`{0}`)")]
+    Host(String),
+    /// Credentials in the URL.
+    #[error("url must not hold a user name or password: use the keys username and password")]
+    UserInUrl,
+    /// Plain HTTP without consent.
+    #[error(
+        "{0} is not encrypted, so anybody on the way can read and change the readings: use \
+         https://, or set allow_insecure = true if that is acceptable"
+    )]
+    Insecure(RedactedUrl),
+    /// `{token}` without `token`, or the other way round.
+    #[error("url and token do not fit together: `{{token}}` in url stands for the key token")]
+    Token,
+    /// A key that needs another one.
+    #[error("{0} needs {1} beside it")]
+    Lonely(&'static str, &'static str),
+    /// A header that cannot be sent.
+    #[error("the header `{0}` has a name or value that HTTP does not allow")]
+    Header(String),
+    /// Two keys that set the same header.
+    #[error("the header Authorization is set twice: keep one of bearer_token, username, headers")]
+    Authorization,
+    /// `format = "template"` without a template, or the other way round.
+    #[error("template and format = \"template\" need each other")]
+    TemplateMissing,
+    /// The template does not compile.
+    #[error("the template has a fault: {0}")]
+    Template(String),
+    /// The certificate files.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+}

@@ -1,0 +1,168 @@
+//! What one POST came to when it was not taken, named by what happens next.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::connect::ConnectError;
+use super::endpoint::{BadRedirect, RedactedUrl};
+use crate::tls;
+
+/// Why a POST was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is tried again by itself, with growing waits.
+    #[error("{to}: {cause}")]
+    Retry {
+        /// Where it went.
+        to: RedactedUrl,
+        /// What is in the way.
+        cause: Obstacle,
+        /// How long the server asks to wait.
+        after: Option<Duration>,
+    },
+    /// Somebody has to mend something first; the readings are kept.
+    #[error("{to}: {cause}")]
+    Misconfigured {
+        /// Where it went.
+        to: RedactedUrl,
+        /// What to check.
+        cause: Refusal,
+    },
+    /// This body is not wanted, whereas another one may be.
+    #[error("{to} answers {answer}")]
+    Rejected {
+        /// Where it went.
+        to: RedactedUrl,
+        /// The server's words.
+        answer: Answer,
+    },
+}
+
+/// What passes by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Obstacle {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// There is no answer in time.
+    #[error("no answer within {} s; readings that did arrive come twice", limit.as_secs_f32())]
+    TimedOut {
+        /// The `timeout` of the configuration.
+        limit: Duration,
+    },
+    /// The connection ends before the answer.
+    #[error("the connection broke before the answer came ({0})")]
+    Broken(String),
+    /// The answer is no HTTP.
+    #[error("it does not speak HTTP on this port: check the port in url")]
+    NotHttp,
+    /// TLS ends after the handshake, as for a missing client certificate.
+    #[error("{0}")]
+    Tls(tls::Fault),
+    /// The server is busy or out of order: 408, 429, 5xx.
+    #[error("it answers {0}")]
+    Busy(Answer),
+}
+
+/// What does not pass by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// 401 and 407.
+    #[error("it answers {0}: check the token or password, in url, token, bearer_token or headers")]
+    Unauthorized(Answer),
+    /// 403.
+    #[error("it answers {0}: the token is known but may not write here; check its rights")]
+    Forbidden(Answer),
+    /// 404 and 410.
+    #[error("it answers {0}: check the path in url, and whether the device still exists there")]
+    NotFound(Answer),
+    /// 405, 406, 411, 415, 426 and the like: about the request, not its readings.
+    #[error("it answers {0}: check url, method, format and content_type")]
+    WrongRequest(Answer),
+    /// A redirect that is not followed.
+    #[error(transparent)]
+    Redirect(#[from] BadRedirect),
+    /// 1xx or 3xx without a meaning here.
+    #[error("it answers {0}, which is no answer to a POST: check url")]
+    Unexpected(Answer),
+    /// Every reading is refused, one by one.
+    #[error(
+        "it refuses every reading, {count} in a row, the newest too (last with {answer}): check \
+         format and url; nothing was set aside"
+    )]
+    Everything {
+        /// How many were refused one by one.
+        count: usize,
+        /// The last answer.
+        answer: Answer,
+    },
+}
+
+/// A status and what the server says with it, on one line, short, and without
+/// secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: StatusCode,
+    /// The server's words; may be empty.
+    pub text: String,
+}
+
+/// How many characters of a server's words are kept.
+const LONGEST_TEXT: usize = 300;
+
+impl Answer {
+    /// Bounds and cleans a server's words, out of which secrets were taken.
+    pub(super) fn new(status: StatusCode, words: &str) -> Self {
+        let printable = |c: char| if c.is_control() { ' ' } else { c };
+        let words: String = words
+            .chars()
+            .take(4 * LONGEST_TEXT)
+            .map(printable)
+            .collect();
+        let mut text = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
+            text.truncate(end);
+            text.push('…');
+        }
+        Self { status, text }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status.as_u16())?;
+        if let Some(reason) = self.status.canonical_reason() {
+            write!(f, " {reason}")?;
+        }
+        if self.text.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " (\"{}\")", self.text)
+        }
+    }
+}
+
+impl Error {
+    /// Sorts an answer that is neither a success nor a redirect.
+    pub(super) fn from_answer(to: RedactedUrl, answer: Answer, after: Option<Duration>) -> Self {
+        let cause = match answer.status.as_u16() {
+            408 | 425 | 429 | 500.. => {
+                return Self::Retry {
+                    to,
+                    cause: Obstacle::Busy(answer),
+                    after,
+                };
+            }
+            401 | 407 => Refusal::Unauthorized(answer),
+            403 => Refusal::Forbidden(answer),
+            404 | 410 => Refusal::NotFound(answer),
+            405 | 406 | 411 | 415 | 421 | 426 | 431 => Refusal::WrongRequest(answer),
+            400..500 => return Self::Rejected { to, answer },
+            _ => Refusal::Unexpected(answer),
+        };
+        Self::Misconfigured { to, cause }
+    }
+}

@@ -1,0 +1,520 @@
+//! TLS for what leaves this machine: always verified, and errors that say why.
+//!
+//! Without a `ca_file` the authorities of the system are trusted. With one,
+//! **only** the authorities in that file are: somebody who names a private
+//! authority does not want two hundred public ones to speak for the same host.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, OtherError,
+    RootCertStore, SignatureScheme,
+};
+
+/// A clock before this (2026-01-01) was never set: it is older than this program.
+const EARLIEST_PLAUSIBLE: u64 = 1_767_225_600;
+/// A clock after this (2100-01-01) is wrong too.
+const LATEST_PLAUSIBLE: u64 = 4_102_444_800;
+
+/// What is wrong with the certificate files on this machine.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("cannot read {what} {}: {source}; {}", path.display(), reading_advice(source))]
+    Unreadable {
+        /// The key in the configuration.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file has nothing of the kind in it.
+    #[error(
+        "{what} {} holds no {wanted} in PEM form: it must have a line `-----BEGIN {label}-----`",
+        path.display()
+    )]
+    Empty {
+        /// The key in the configuration.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        wanted: &'static str,
+        /// The label of the PEM section.
+        label: &'static str,
+    },
+    /// A file is no well-formed PEM, or its content is damaged.
+    #[error("{what} {} is damaged ({reason}): write the file again", path.display())]
+    Damaged {
+        /// The key in the configuration.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the parser says.
+        reason: String,
+    },
+    /// Key and certificate do not belong together.
+    #[error(
+        "client_key {} does not belong to client_cert {} ({reason}): take the key that the \
+         certificate was made with", key.display(), certificate.display()
+    )]
+    KeyMismatch {
+        /// The key's file.
+        key: PathBuf,
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// What rustls says.
+        reason: String,
+    },
+    /// The system trusts nobody.
+    #[error(
+        "this system has no certificate authorities{reason}: install them (Debian: `apt install \
+         ca-certificates`) or name the server's own authority with ca_file"
+    )]
+    NoSystemRoots {
+        /// What the loader says, with a leading space, or nothing.
+        reason: String,
+    },
+    /// The set-up is refused by rustls itself.
+    #[error("cannot set up TLS: {0}")]
+    Setup(#[from] rustls::Error),
+}
+
+fn reading_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "check the path",
+        io::ErrorKind::PermissionDenied => "let the user that runs meterline read it",
+        _ => "check the file",
+    }
+}
+
+/// The files that a configuration names.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Files<'a> {
+    /// The authorities to trust instead of the system's.
+    pub ca_file: Option<&'a Path>,
+    /// A client's certificate chain and its key.
+    pub client: Option<(&'a Path, &'a Path)>,
+}
+
+/// Builds the TLS side of a client.
+pub fn client_config(files: Files<'_>) -> Result<Arc<ClientConfig>, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = match files.ca_file {
+        Some(path) => Arc::new(roots_from(path)?),
+        None => system_roots()?,
+    };
+    let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let verifier = Arc::new(Explaining {
+        inner,
+        provider: Arc::clone(&provider),
+    });
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match files.client {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = certificates("client_cert", certificate)?;
+            builder
+                .with_client_auth_cert(chain, private_key(key)?)
+                .map_err(|error| Error::KeyMismatch {
+                    key: key.to_owned(),
+                    certificate: certificate.to_owned(),
+                    reason: error.to_string(),
+                })?
+        }
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // One server per configuration: there is nothing else to resume.
+    config.resumption = Resumption::in_memory_sessions(2);
+    Ok(Arc::new(config))
+}
+
+fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let bytes = read(what, path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let found = found.map_err(|error| damaged(what, path, &error))?;
+    if found.is_empty() {
+        let path = path.to_owned();
+        return Err(Error::Empty {
+            what,
+            path,
+            wanted: "certificate",
+            label: "CERTIFICATE",
+        });
+    }
+    Ok(found)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
+    use rustls::pki_types::pem::Error as Pem;
+    let what = "client_key";
+    PrivateKeyDer::from_pem_slice(&read(what, path)?).map_err(|error| match error {
+        Pem::NoItemsFound => Error::Empty {
+            what,
+            path: path.to_owned(),
+            wanted: "unencrypted private key",
+            label: "PRIVATE KEY",
+        },
+        other => damaged(what, path, &other),
+    })
+}
+
+fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::Unreadable {
+        what,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn damaged(what: &'static str, path: &Path, reason: &dyn fmt::Display) -> Error {
+    Error::Damaged {
+        what,
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+fn roots_from(path: &Path) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates("ca_file", path)? {
+        roots
+            .add(certificate)
+            .map_err(|error| damaged("ca_file", path, &error))?;
+    }
+    Ok(roots)
+}
+
+/// The system's authorities, loaded when the first output needs them and
+/// shared by all; freed with the last, so that a reload sees new ones.
+fn system_roots() -> Result<Arc<RootCertStore>, Error> {
+    static SHARED: Mutex<Weak<RootCertStore>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(roots) = shared.upgrade() {
+        return Ok(roots);
+    }
+    let loaded = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Systems carry single certificates that webpki does not take; the rest is good.
+    roots.add_parsable_certificates(loaded.certs);
+    if roots.is_empty() {
+        let reason = loaded
+            .errors
+            .first()
+            .map(|error| format!(" ({error})"))
+            .unwrap_or_default();
+        return Err(Error::NoSystemRoots { reason });
+    }
+    let roots = Arc::new(roots);
+    *shared = Arc::downgrade(&roots);
+    Ok(roots)
+}
+
+/// Decides exactly as webpki does, and only tells two cases apart that webpki
+/// reports as one: an unknown issuer, and a certificate that issued itself.
+#[derive(Debug)]
+struct Explaining {
+    inner: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+}
+
+/// Marks a certificate that is signed with its own key.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate is signed by itself")]
+struct IssuedItself;
+
+impl Explaining {
+    /// Whether the certificate verifies once it is trusted itself.
+    fn issued_itself(
+        &self,
+        leaf: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> bool {
+        let mut roots = RootCertStore::empty();
+        if roots.add(leaf.clone().into_owned()).is_err() {
+            return false;
+        }
+        let provider = Arc::clone(&self.provider);
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        verifier.is_ok_and(|verifier| {
+            let result = verifier.verify_server_cert(leaf, &[], name, &[], now);
+            !matches!(
+                result,
+                Err(rustls::Error::InvalidCertificate(
+                    CertificateError::UnknownIssuer | CertificateError::BadSignature
+                ))
+            )
+        })
+    }
+}
+
+impl ServerCertVerifier for Explaining {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let result = self
+            .inner
+            .verify_server_cert(leaf, intermediates, name, ocsp_response, now);
+        match result {
+            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
+                if self.issued_itself(leaf, name, now) =>
+            {
+                let marked = OtherError(Arc::new(IssuedItself));
+                Err(rustls::Error::InvalidCertificate(CertificateError::Other(
+                    marked,
+                )))
+            }
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// Why a handshake failed, in the words of the person who has to mend it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The certificate has ended.
+    #[error("its certificate expired{}: renew it on the server", on(*end))]
+    Expired {
+        /// When, in seconds since 1970.
+        end: Option<u64>,
+    },
+    /// The certificate has not begun.
+    #[error("its certificate is not valid yet{}: check the clocks of both sides", begins(*begin))]
+    NotYetValid {
+        /// When it begins, in seconds since 1970.
+        begin: Option<u64>,
+    },
+    /// The certificate's time is out because this machine's clock is not set.
+    #[error(
+        "the clock of this machine is not set (it says {}), so no certificate can be checked: \
+         wait for NTP or set the clock (`timedatectl`)", date(*clock)
+    )]
+    ClockNotSet {
+        /// What the clock says, in seconds since 1970.
+        clock: u64,
+    },
+    /// The certificate is somebody else's.
+    #[error(
+        "its certificate is for {}, not for {expected}: use one of those names in url, or get a \
+         certificate for {expected}",
+        names(presented)
+    )]
+    WrongName {
+        /// The name in the URL.
+        expected: String,
+        /// The names in the certificate.
+        presented: Vec<String>,
+    },
+    /// Nobody who is trusted has issued the certificate.
+    #[error(
+        "its certificate is from an authority that is not trusted here: if it is your own, name \
+         its certificate with ca_file; otherwise the server may have forgotten to send the \
+         intermediate certificate"
+    )]
+    UnknownIssuer,
+    /// The certificate vouches for itself.
+    #[error(
+        "its certificate is self-signed: if it is your own server, name that certificate with \
+         ca_file"
+    )]
+    SelfSigned,
+    /// An authority's certificate in the place of a server's.
+    #[error(
+        "it shows the certificate of an authority as its own (self-signed by `openssl req -x509`?): \
+         make one for the server, with `-addext basicConstraints=critical,CA:FALSE`"
+    )]
+    AuthorityAsServer,
+    /// An intermediate certificate is none.
+    #[error(
+        "its certificate was signed by one that may not sign others: get a certificate from a \
+         proper authority"
+    )]
+    SignedByLeaf,
+    /// The other side speaks something else.
+    #[error("it does not speak TLS on this port: check the port, or whether it is http://")]
+    NotTls,
+    /// The other side hung up.
+    #[error("it closed the connection during the TLS handshake: check that the port speaks TLS")]
+    Closed,
+    /// The other side wants a client certificate.
+    #[error(
+        "it asks for a client certificate: set client_cert and client_key to one that it accepts"
+    )]
+    ClientCertificate,
+    /// No TLS version or cipher in common.
+    #[error(
+        "it has no TLS version or cipher in common with us (TLS 1.2 and 1.3): update the server"
+    )]
+    NothingInCommon,
+    /// Anything else, in rustls's words.
+    #[error("the TLS handshake failed: {0}")]
+    Other(String),
+}
+
+impl From<&rustls::Error> for Fault {
+    fn from(error: &rustls::Error) -> Self {
+        use rustls::Error as E;
+        match error {
+            E::InvalidCertificate(certificate) => Self::from_certificate(certificate),
+            E::InvalidMessage(_) | E::InappropriateMessage { .. } => Self::NotTls,
+            E::AlertReceived(alert) => Self::from_alert(*alert),
+            E::PeerIncompatible(_) => Self::NothingInCommon,
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+impl Fault {
+    fn from_certificate(error: &CertificateError) -> Self {
+        use CertificateError as C;
+        match error {
+            C::ExpiredContext { time, not_after } => unless_clock(*time, || Self::Expired {
+                end: Some(not_after.as_secs()),
+            }),
+            C::NotValidYetContext { time, not_before } => {
+                unless_clock(*time, || Self::NotYetValid {
+                    begin: Some(not_before.as_secs()),
+                })
+            }
+            C::Expired => unless_clock(UnixTime::now(), || Self::Expired { end: None }),
+            C::NotValidYet => unless_clock(UnixTime::now(), || Self::NotYetValid { begin: None }),
+            C::NotValidForNameContext {
+                expected,
+                presented,
+            } => Self::WrongName {
+                expected: expected.to_str().into_owned(),
+                presented: presented.iter().map(|name| plain_name(name)).collect(),
+            },
+            C::UnknownIssuer => Self::UnknownIssuer,
+            C::Other(OtherError(inner)) if inner.is::<IssuedItself>() => Self::SelfSigned,
+            // webpki's own cases are not rustls's; their names are all that can be seen.
+            C::Other(other) => match other.to_string().as_str() {
+                "CaUsedAsEndEntity" => Self::AuthorityAsServer,
+                "EndEntityUsedAsCa" => Self::SignedByLeaf,
+                words => Self::Other(words.to_owned()),
+            },
+            other => Self::Other(other.to_string()),
+        }
+    }
+
+    fn from_alert(alert: AlertDescription) -> Self {
+        use AlertDescription as A;
+        match alert {
+            A::CertificateRequired
+            | A::BadCertificate
+            | A::UnknownCA
+            | A::CertificateUnknown
+            | A::CertificateExpired
+            | A::AccessDenied => Self::ClientCertificate,
+            A::ProtocolVersion | A::InsufficientSecurity => Self::NothingInCommon,
+            other => Self::Other(format!("the server says {other:?}")),
+        }
+    }
+
+    /// Finds the TLS fault behind an error, however deep it is wrapped.
+    #[must_use]
+    pub fn behind(error: &(dyn StdError + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+                return Some(Self::from(tls));
+            }
+            // An io::Error's `source` skips the error that it carries.
+            next = match error
+                .downcast_ref::<io::Error>()
+                .and_then(io::Error::get_ref)
+            {
+                Some(carried) => Some(carried),
+                None => error.source(),
+            };
+        }
+        None
+    }
+}
+
+fn unless_clock(now: UnixTime, fault: impl FnOnce() -> Fault) -> Fault {
+    let clock = now.as_secs();
+    if (EARLIEST_PLAUSIBLE..LATEST_PLAUSIBLE).contains(&clock) {
+        fault()
+    } else {
+        Fault::ClockNotSet { clock }
+    }
+}
+
+/// `DnsName("a.example")` as webpki writes it, without the wrapping.
+fn plain_name(name: &str) -> String {
+    let inner = name
+        .split_once('(')
+        .map_or(name, |(_, rest)| rest.trim_end_matches(')'));
+    inner.trim_matches('"').to_owned()
+}
+
+fn names(presented: &[String]) -> String {
+    match presented {
+        [] => "no name at all".to_owned(),
+        some => some.join(", "),
+    }
+}
+
+fn on(time: Option<u64>) -> String {
+    time.map(|time| format!(" on {}", date(time)))
+        .unwrap_or_default()
+}
+
+fn begins(time: Option<u64>) -> String {
+    time.map(|time| format!(" (it begins on {})", date(time)))
+        .unwrap_or_default()
+}
+
+fn date(time: u64) -> String {
+    // httpdate ends with the year 9999.
+    let time = Duration::from_secs(time.min(253_402_300_799));
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + time)
+}
