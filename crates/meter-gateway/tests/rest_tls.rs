@@ -22,8 +22,8 @@ fn file(text: &str) -> Result<NamedTempFile> {
 }
 
 /// A server, the file with its authority, and settings that trust it.
-async fn server(config: backend::Config) -> Result<(Backend, NamedTempFile, Config)> {
-    let backend = Backend::start(config).await?;
+fn server(config: backend::Config) -> Result<(Backend, NamedTempFile, Config)> {
+    let backend = Backend::start(config)?;
     let ca = file(&backend.ca_pem())?;
     let mut config = Config::new(Secret::literal(backend.url(PATH)));
     config.ca_file = Some(ca.path().to_owned());
@@ -52,7 +52,7 @@ async fn complaint_about(certificate: Certificate) -> Result<String> {
         certificate,
         ..backend::Config::default()
     };
-    let (_backend, _ca, config) = server(config).await?;
+    let (_backend, _ca, config) = server(config)?;
     Ok(complaint(&config).await)
 }
 
@@ -64,7 +64,7 @@ fn assert_says(message: &str, parts: &[&str]) {
 
 #[tokio::test]
 async fn a_good_server_is_praised() -> Result {
-    let (backend, _ca, config) = server(backend::Config::default()).await?;
+    let (backend, _ca, config) = server(backend::Config::default())?;
     let sentence = rest::probe(&config).await?;
     assert_says(
         &sentence,
@@ -127,7 +127,7 @@ async fn signed_by_a_leaf() -> Result {
 
 #[tokio::test]
 async fn the_system_does_not_trust_a_private_authority() -> Result {
-    let (_backend, _ca, mut config) = server(backend::Config::default()).await?;
+    let (_backend, _ca, mut config) = server(backend::Config::default())?;
     config.ca_file = None;
     let message = complaint(&config).await;
     // Which of the two it is depends on whether this machine has any authorities.
@@ -146,7 +146,7 @@ async fn a_client_certificate_is_asked_for() -> Result {
         client_certificate_required: true,
         ..backend::Config::default()
     };
-    let (backend, _ca, mut config) = server(required).await?;
+    let (backend, _ca, mut config) = server(required)?;
     let message = complaint(&config).await;
     assert_says(
         &message,
@@ -231,7 +231,7 @@ async fn settings_that_cannot_work() -> Result {
 
 #[tokio::test]
 async fn nobody_is_there() -> Result {
-    let (backend, _ca, mut config) = server(backend::Config::default()).await?;
+    let (backend, _ca, mut config) = server(backend::Config::default())?;
     backend.outage(true).await;
     assert_says(
         &complaint(&config).await,
@@ -251,7 +251,7 @@ async fn nobody_is_there() -> Result {
 
 #[tokio::test]
 async fn the_connection_breaks() -> Result {
-    let (backend, _ca, config) = server(backend::Config::default()).await?;
+    let (backend, _ca, config) = server(backend::Config::default())?;
     for (connection, words) in [
         (
             Connection::Close,
@@ -291,7 +291,7 @@ async fn https_towards_a_plain_server() -> Result {
         tls: false,
         ..backend::Config::default()
     };
-    let (backend, _ca, mut config) = server(plain).await?;
+    let (backend, _ca, mut config) = server(plain)?;
     config.url = Secret::literal(backend.url(PATH).replace("http://", "https://"));
     assert_says(
         &complaint(&config).await,
@@ -306,7 +306,7 @@ async fn https_towards_a_plain_server() -> Result {
 
 #[tokio::test]
 async fn an_endless_answer_ends() -> Result {
-    let (backend, _ca, config) = server(backend::Config::default()).await?;
+    let (backend, _ca, config) = server(backend::Config::default())?;
     let endless = Answer::status(200)
         .body("more ")
         .encoding(Encoding::Endless);

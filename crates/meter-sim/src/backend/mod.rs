@@ -176,8 +176,9 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Starts a server on the loopback interface.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    /// Starts a server on the loopback interface, as tasks of the tokio runtime
+    /// that it is called in.
+    pub fn start(config: Config) -> Result<Self, StartError> {
         let authority = Authority::new("simulated authority")?;
         let names = vec![
             "localhost".to_owned(),

@@ -134,10 +134,10 @@ impl Client {
             };
             match reply.status.as_u16() {
                 // A login that swallows readings with a 200 must not pass for success.
-                200..300 if may_be_page && reply.is_page() => {
+                200..=299 if may_be_page && reply.is_page() => {
                     return Err(misconfigured(BadRedirect::WebPage));
                 }
-                200..300 => return Ok(()),
+                200..=299 => return Ok(()),
                 // 301 and 302 let a client turn a POST into a GET, which would
                 // lose the body; 307 and 308 forbid it. All keep it here.
                 301 | 302 | 307 | 308 => {

@@ -214,7 +214,6 @@ impl fmt::Debug for Secrets {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -17,10 +17,6 @@
 mod client;
 mod config;
 mod connect;
-#[expect(
-    dead_code,
-    reason = "redirects are followed by sending, which is built next"
-)]
 mod endpoint;
 mod error;
 
