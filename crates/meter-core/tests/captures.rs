@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::print_stdout,
     clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a test fails by panicking, and says what it has seen"
