@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod input;
+pub mod journal;
 pub mod notify;
 pub mod output;
 pub mod ports;
