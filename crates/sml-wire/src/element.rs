@@ -540,7 +540,7 @@ enum Source<'a, T> {
     Slice(&'a [T]),
 }
 
-impl<'a, T> Sequence<'a, T> {
+impl<T> Sequence<'_, T> {
     /// How many elements there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,9 +1,7 @@
 //! The recordings of real meters, field by field, and each frame written again as it was.
 
 #![expect(
-    clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
     clippy::print_stderr,
     clippy::format_collect,
     reason = "a test fails by panicking, and tells what it did"
