@@ -57,7 +57,8 @@ impl fmt::Display for Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
     /// The byte at which the element begins that is wrong, counted from the start of the payload.
-    pub offset: usize,
+    // Errors are small so that results stay in registers: reading is mostly passing them up.
+    pub offset: u32,
     /// What is wrong with it.
     pub kind: ErrorKind,
 }
@@ -81,9 +82,9 @@ pub enum ErrorKind {
     /// It is a list of another number of elements than must stand here.
     Elements {
         /// How many must stand here.
-        expected: usize,
-        /// How many the list says it has.
-        found: usize,
+        expected: u8,
+        /// How many the list says it has; 255 also for more.
+        found: u8,
     },
     /// It is a boolean or an integer of a width that there is not.
     Width,
@@ -94,8 +95,12 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    #[cold]
     pub(crate) fn at(self, offset: usize) -> Error {
-        Error { offset, kind: self }
+        Error {
+            offset: u32::try_from(offset).unwrap_or(u32::MAX),
+            kind: self,
+        }
     }
 }
 
@@ -211,6 +216,32 @@ impl<'a> Reader<'a> {
         Ok(Header { kind, length })
     }
 
+    /// Takes an integer of the usual form: one byte of type and length, and at least eight bytes
+    /// behind it, so that its value is one load and a shift.
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    pub(crate) fn short_integer(&mut self) -> Option<Integer> {
+        let (&first, content) = self.rest.split_first()?;
+        let eight = content.first_chunk::<8>()?;
+        let width = (first & 0x0f).wrapping_sub(1);
+        if !matches!(first >> 4, 5 | 6) || !(1..=8).contains(&width) {
+            return None;
+        }
+        self.rest = content.get(usize::from(width)..)?;
+        Some(Integer::from_eight(*eight, width, first >> 4 == 5))
+    }
+
+    /// Takes an octet string of up to 14 bytes.
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    pub(crate) fn short_octets(&mut self) -> Option<&'a [u8]> {
+        let (&first, content) = self.rest.split_first()?;
+        if !(0x01..0x10).contains(&first) {
+            return None;
+        }
+        let (octets, rest) = content.split_at_checked(usize::from(first - 1))?;
+        self.rest = rest;
+        Some(octets)
+    }
+
     /// Takes `length` bytes of content.
     #[inline]
     fn take(&mut self, length: usize, at: usize) -> Result<&'a [u8], Error> {
@@ -221,7 +252,7 @@ impl<'a> Reader<'a> {
         Ok(content)
     }
 
-    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "1 to 8")]
     pub(crate) fn integer(
         &mut self,
         width: usize,
@@ -231,9 +262,11 @@ impl<'a> Reader<'a> {
         if !(1..=8).contains(&width) {
             return Err(ErrorKind::Width.at(at));
         }
-        let integer = Integer::from_wire(self.rest, width, signed);
-        self.take(width, at)?;
-        integer.ok_or(ErrorKind::Truncated.at(at))
+        let mut eight = [0; 8];
+        for (to, from) in eight.iter_mut().zip(self.take(width, at)?) {
+            *to = *from;
+        }
+        Ok(Integer::from_eight(eight, width as u8, signed))
     }
 
     #[inline]
@@ -251,15 +284,20 @@ impl<'a> Reader<'a> {
 
     /// Enters a list of exactly `count` elements.
     #[inline]
-    pub fn list(&mut self, count: usize) -> Result<(), Error> {
+    pub fn list(&mut self, count: u8) -> Result<(), Error> {
         let at = self.offset();
+        // Nearly all lists have this form.
+        if count < 16 && self.peek() == Some(0x70 | count) && self.rest.len() > count.into() {
+            self.pass();
+            return Ok(());
+        }
         let found = self.any_list()?;
-        if found == count {
+        if found == usize::from(count) {
             Ok(())
         } else {
             Err(ErrorKind::Elements {
                 expected: count,
-                found,
+                found: u8::try_from(found).unwrap_or(u8::MAX),
             }
             .at(at))
         }
@@ -440,8 +478,11 @@ pub trait Wire<'a>: Sized {
 
 /// An octet string that must be there. One that is absent reads as empty.
 impl<'a> Wire<'a> for &'a [u8] {
-    #[inline]
+    #[cfg_attr(not(feature = "small"), inline(always))]
     fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        if let Some(octets) = reader.short_octets() {
+            return Ok(octets);
+        }
         let at = reader.offset();
         match reader.header()? {
             Header {
@@ -483,7 +524,7 @@ impl<'a> Wire<'a> for bool {
 }
 
 impl<'a, T: Wire<'a>> Wire<'a> for Option<T> {
-    #[inline]
+    #[cfg_attr(not(feature = "small"), inline(always))]
     fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
         if reader.peek() == Some(0x01) {
             reader.pass();
@@ -689,9 +730,9 @@ macro_rules! wire_struct {
         }
 
         impl<'a> $crate::Wire<'a> for $name<'a> {
-            #[inline]
+            #[cfg_attr(not(feature = "small"), inline(always))]
             fn parse(reader: &mut $crate::Reader<'a>) -> Result<Self, $crate::Error> {
-                reader.list([$($label),+].len())?;
+                reader.list(const { [$($label),+].len() as u8 })?;
                 Ok(Self { $( $field: $crate::Wire::parse(reader)?, )+ })
             }
 

@@ -109,33 +109,27 @@ impl Integer {
         }
     }
 
-    /// `bytes` hold the value and perhaps more behind it; `width` is 1 to 8 and within them.
+    /// The integer in the first `width` of eight bytes, 1 to 8.
     #[inline]
-    pub(crate) fn from_wire(bytes: &[u8], width: usize, signed: bool) -> Option<Self> {
-        let shift = 64 - 8 * u32::try_from(width).ok()?;
-        let top = if let Some(eight) = bytes.first_chunk::<8>() {
-            // One load and a shift instead of a loop: most integers have something behind them.
-            u64::from_be_bytes(*eight)
-        } else {
-            let mut eight = [0; 8];
-            eight.get_mut(..width)?.copy_from_slice(bytes.get(..width)?);
-            u64::from_be_bytes(eight)
-        };
-        Some(Self {
+    pub(crate) const fn from_eight(bytes: [u8; 8], width: u8, signed: bool) -> Self {
+        let top = u64::from_be_bytes(bytes);
+        let shift = 64 - 8 * width as u32;
+        Self {
             bits: if signed {
                 (top.cast_signed() >> shift).cast_unsigned()
             } else {
                 top >> shift
             },
-            width: u8::try_from(width).ok()?,
+            width,
             signed,
-        })
+        }
     }
 }
 
-impl<'a> Wire<'a> for Integer {
-    #[inline]
-    fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
+impl Integer {
+    /// Reads an integer of any form.
+    #[cold]
+    fn parse_long(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let at = reader.offset();
         let header = reader.header()?;
         match header.kind {
@@ -147,6 +141,16 @@ impl<'a> Wire<'a> for Integer {
                 found,
             }
             .at(at)),
+        }
+    }
+}
+
+impl<'a> Wire<'a> for Integer {
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        match reader.short_integer() {
+            Some(integer) => Ok(integer),
+            None => Self::parse_long(reader),
         }
     }
 
@@ -191,15 +195,9 @@ mod tests {
 
     #[test]
     fn sign_follows_the_type_only() {
-        let bytes = [0xd6, 0xca];
-        assert_eq!(
-            Integer::from_wire(&bytes, 2, true).and_then(Integer::as_i64),
-            Some(-10550)
-        );
-        assert_eq!(
-            Integer::from_wire(&bytes, 2, false).and_then(Integer::as_i64),
-            Some(54986)
-        );
+        let bytes = [0xd6, 0xca, 0, 0, 0, 0, 0, 0];
+        assert_eq!(Integer::from_eight(bytes, 2, true).as_i64(), Some(-10550));
+        assert_eq!(Integer::from_eight(bytes, 2, false).as_i64(), Some(54986));
     }
 
     #[test]

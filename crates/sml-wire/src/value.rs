@@ -26,9 +26,10 @@ pub enum Value<'a> {
     Other(Any<'a>),
 }
 
-impl<'a> Wire<'a> for Value<'a> {
-    #[inline]
-    fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
+impl<'a> Value<'a> {
+    /// Reads a value of any form.
+    #[cold]
+    fn parse_long(reader: &mut Reader<'a>) -> Result<Self, Error> {
         let before = *reader;
         let at = reader.offset();
         let Header { kind, length } = reader.header()?;
@@ -52,6 +53,20 @@ impl<'a> Wire<'a> for Value<'a> {
                 *reader = before;
                 Any::parse(reader).map(Self::Other)
             }
+        }
+    }
+}
+
+impl<'a> Wire<'a> for Value<'a> {
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        if let Some(integer) = reader.short_integer() {
+            return Ok(Self::Integer(integer));
+        }
+        match reader.short_octets() {
+            Some([]) => Ok(Self::Absent),
+            Some(octets) => Ok(Self::Octets(octets)),
+            None => Self::parse_long(reader),
         }
     }
 
