@@ -136,6 +136,7 @@ fn sml_rs_complete(input: &[u8]) -> Found {
 }
 
 fn main() {
+    use std::mem::size_of; println!("entry {} body {} message {} time {} getlist {}", size_of::<sml_wire::ListEntry>(), size_of::<Body>(), size_of::<sml_wire::Message>(), size_of::<sml_wire::Time>(), size_of::<sml_wire::GetListRes>());
     let shared = std::env::var("METERLINE_SHARED").unwrap_or_else(|_| "../../shared".into());
     let mut paths: Vec<_> = std::fs::read_dir(format!("{shared}/captures")).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e=="bin")).collect();
     paths.sort();

@@ -15,7 +15,7 @@
 
 use crate::element::{Any, Error, Full, Reader, Wire, Writer, wire_struct};
 use crate::pretty::{Outline, Show};
-use crate::{GetListRes, Integer, ListEntry, Sequence, Time, Value};
+use crate::{GetListRes, Integer, ListEntry, Nested, Sequence, Time, Value};
 
 wire_struct! {
     /// `SML_PublicOpen.Req` (SML 1.04, 7.1.1): begins a file that asks something.
@@ -91,7 +91,7 @@ wire_struct! {
         /// Which of its registers; absent means all.
         pub registers: Option<Sequence<'a, &'a [u8]>> = "registers",
         /// Particulars of data acquisition.
-        pub details: Option<Tree<'a>> = "details",
+        pub details: Option<Nested<'a, Tree<'a>>> = "details",
     }
 }
 
@@ -173,7 +173,7 @@ wire_struct! {
         /// Which of its registers; absent means all.
         pub registers: Option<Sequence<'a, &'a [u8]>> = "registers",
         /// Particulars of data acquisition.
-        pub details: Option<Tree<'a>> = "details",
+        pub details: Option<Nested<'a, Tree<'a>>> = "details",
     }
 }
 
@@ -241,7 +241,7 @@ wire_struct! {
         /// Which parameter.
         pub path: Sequence<'a, &'a [u8]> = "path",
         /// Its value and what is below it.
-        pub tree: Tree<'a> = "tree",
+        pub tree: Nested<'a, Tree<'a>> = "tree",
     }
 }
 
@@ -257,7 +257,7 @@ wire_struct! {
         /// Which parameter.
         pub path: Sequence<'a, &'a [u8]> = "path",
         /// Its value and what is below it.
-        pub tree: Tree<'a> = "tree",
+        pub tree: Nested<'a, Tree<'a>> = "tree",
     }
 }
 
@@ -287,7 +287,7 @@ wire_struct! {
         /// The same as text.
         pub text: Option<&'a [u8]> = "text",
         /// Particulars.
-        pub details: Option<Tree<'a>> = "details",
+        pub details: Option<Nested<'a, Tree<'a>>> = "details",
     }
 }
 
@@ -297,7 +297,7 @@ wire_struct! {
         /// Name of the parameter, an OBIS code.
         pub name: &'a [u8] = "parameter",
         /// Its value.
-        pub value: Option<ParameterValue<'a>> = "value",
+        pub value: Option<Nested<'a, ParameterValue<'a>>> = "value",
         /// The parameters below it.
         pub children: Option<Sequence<'a, Tree<'a>>> = "children",
     }

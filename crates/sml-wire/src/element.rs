@@ -564,6 +564,69 @@ impl<'a> Wire<'a> for Any<'a> {
     }
 }
 
+/// A large element that is rarely there: checked, and read when it is asked for, so that what
+/// holds it stays small.
+#[derive(Clone, Copy)]
+pub struct Nested<'a, T> {
+    source: Source<'a, T>,
+}
+
+impl<'a, T: Wire<'a> + Clone> Nested<'a, T> {
+    /// The element. `None` never comes out of a message that was read.
+    #[must_use]
+    pub fn get(&self) -> Option<T> {
+        match self.source {
+            Source::Wire { bytes, .. } => T::parse(&mut Reader::new(bytes)).ok(),
+            Source::Slice(slice) => slice.first().cloned(),
+        }
+    }
+}
+
+impl<'a, T> From<&'a T> for Nested<'a, T> {
+    fn from(element: &'a T) -> Self {
+        Self {
+            source: Source::Slice(core::slice::from_ref(element)),
+        }
+    }
+}
+
+impl<'a, T: Wire<'a>> Wire<'a> for Nested<'a, T> {
+    fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        let start = reader.rest();
+        reader.deeper(|reader| T::parse(reader))?;
+        let bytes = start
+            .get(..start.len() - reader.rest().len())
+            .unwrap_or_default();
+        Ok(Self {
+            source: Source::Wire {
+                count: 1,
+                bytes,
+                marker: PhantomData,
+            },
+        })
+    }
+
+    fn emit(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        match self.source {
+            Source::Wire { bytes, .. } => writer.raw(bytes),
+            Source::Slice(slice) => slice.iter().try_for_each(|element| element.emit(writer)),
+        }
+    }
+}
+
+impl<'a, T: Wire<'a> + Clone + fmt::Debug> fmt::Debug for Nested<'a, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+/// The same element, whether read or to be written.
+impl<'a, T: Wire<'a> + Clone + PartialEq> PartialEq for Nested<'a, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
 /// A list whose elements are all of one type: either as it stands on the wire, checked, or a slice
 /// that is to be written.
 #[derive(Clone, Copy)]

@@ -74,12 +74,12 @@ mod value;
 
 pub use body::Body;
 pub use crc::CrcKind;
-pub use element::{Error, ErrorKind, Full, Reader, Sequence, Wire, Writer};
+pub use element::{Error, ErrorKind, Full, Nested, Reader, Sequence, Wire, Writer};
 pub use file::{File, Message, MessageCrc};
 pub use integer::Integer;
 pub use list::{GetListRes, ListEntry};
 pub use obis::Obis;
-pub use time::Time;
+pub use time::{Minutes, Time};
 pub use transport::{Cause, Counts, Decoder, Event, Frame, Skipped};
 pub use unit::Unit;
 pub use value::Value;

@@ -1,6 +1,6 @@
 //! Messages as an outline that a person can read.
 
-use crate::element::{Any, Header, Kind, Reader, Sequence, Wire};
+use crate::element::{Any, Header, Kind, Nested, Reader, Sequence, Wire};
 use crate::file::MessageCrc;
 use crate::{File, Frame, Integer, Message, Obis, Time, Unit, Value};
 use core::fmt::{self, Write};
@@ -160,6 +160,12 @@ fn show_element(reader: &mut Reader<'_>, out: &mut Outline<'_, '_>) -> fmt::Resu
                 Err(error) => write!(out.out, " {error}"),
             }
         }
+    }
+}
+
+impl<'a, T: Show + Wire<'a> + Clone> Show for Nested<'a, T> {
+    fn show(&self, out: &mut Outline<'_, '_>) -> fmt::Result {
+        self.get().show(out)
     }
 }
 

@@ -21,13 +21,42 @@ pub enum Time {
     Local {
         /// Seconds since 1970-01-01, UTC.
         timestamp: Integer,
-        /// Minutes by which the place is ahead of UTC.
-        local_offset: Integer,
-        /// Minutes that summer time adds.
-        season_offset: Integer,
+        /// By how much the place is ahead of UTC.
+        local_offset: Minutes,
+        /// What summer time adds.
+        season_offset: Minutes,
     },
     /// A seconds index that stands there without saying so.
     Bare(Integer),
+}
+
+/// An offset between clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Minutes {
+    /// Minutes, positive to the east.
+    pub minutes: i16,
+    /// Bytes on the wire, 1 or 2.
+    pub width: u8,
+}
+
+impl<'a> Wire<'a> for Minutes {
+    fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        let at = reader.offset();
+        let integer = Integer::parse(reader)?;
+        match integer.as_i64().map(i16::try_from) {
+            Some(Ok(minutes)) if integer.is_signed() && integer.width() <= 2 => Ok(Self {
+                minutes,
+                width: integer.width(),
+            }),
+            _ => Err(ErrorKind::Width.at(at)),
+        }
+    }
+
+    fn emit(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        Integer::signed(self.minutes.into())
+            .with_width(self.width)
+            .emit(writer)
+    }
 }
 
 impl Time {
@@ -80,8 +109,8 @@ impl<'a> Wire<'a> for Time {
                         reader.list(3)?;
                         Ok(Self::Local {
                             timestamp: Integer::parse(reader)?,
-                            local_offset: Integer::parse(reader)?,
-                            season_offset: Integer::parse(reader)?,
+                            local_offset: Minutes::parse(reader)?,
+                            season_offset: Minutes::parse(reader)?,
                         })
                     }
                     _ => Err(ErrorKind::Choice.at(at)),
@@ -111,9 +140,9 @@ impl<'a> Wire<'a> for Time {
                 season_offset,
             } => {
                 writer.raw(&[0x72, 0x62, 3, 0x73])?;
-                [timestamp, local_offset, season_offset]
-                    .into_iter()
-                    .try_for_each(|part| part.emit(writer))
+                timestamp.emit(writer)?;
+                local_offset.emit(writer)?;
+                season_offset.emit(writer)
             }
             Self::Bare(seconds) => seconds.emit(writer),
         }
@@ -132,7 +161,8 @@ impl core::fmt::Display for Time {
                 season_offset,
             } => write!(
                 f,
-                "{timestamp} s since 1970, offsets {local_offset} min and {season_offset} min"
+                "{timestamp} s since 1970, offsets {} min and {} min",
+                local_offset.minutes, season_offset.minutes
             ),
         }
     }
