@@ -220,14 +220,14 @@ impl<'a> Reader<'a> {
     /// behind it, so that its value is one load and a shift.
     #[cfg_attr(not(feature = "small"), inline(always))]
     pub(crate) fn short_integer(&mut self) -> Option<Integer> {
-        let (&first, content) = self.rest.split_first()?;
-        let eight = content.first_chunk::<8>()?;
-        let width = (first & 0x0f).wrapping_sub(1);
-        if !matches!(first >> 4, 5 | 6) || !(1..=8).contains(&width) {
+        let [first, eight @ ..] = *self.rest.first_chunk::<9>()?;
+        // 52 to 59 and 62 to 69, counted from 0.
+        let width = (first & 0x0f).wrapping_sub(2);
+        if !matches!(first & 0xf0, 0x50 | 0x60) || width >= 8 {
             return None;
         }
-        self.rest = content.get(usize::from(width)..)?;
-        Some(Integer::from_eight(*eight, width, first >> 4 == 5))
+        self.rest = self.rest.get(usize::from(width) + 2..)?;
+        Some(Integer::from_eight(eight, width + 1, first & 0x10 != 0))
     }
 
     /// Takes an octet string of up to 14 bytes.
@@ -283,24 +283,33 @@ impl<'a> Reader<'a> {
     }
 
     /// Enters a list of exactly `count` elements.
-    #[inline]
+    #[cfg_attr(not(feature = "small"), inline(always))]
     pub fn list(&mut self, count: u8) -> Result<(), Error> {
-        let at = self.offset();
         // Nearly all lists have this form.
-        if count < 16 && self.peek() == Some(0x70 | count) && self.rest.len() > count.into() {
-            self.pass();
-            return Ok(());
+        match self.rest.split_first() {
+            Some((&first, rest))
+                if count < 16 && first == 0x70 | count && rest.len() >= count.into() =>
+            {
+                self.rest = rest;
+                Ok(())
+            }
+            _ => self.list_long(count),
         }
+    }
+
+    /// Enters a list whose header may have any form.
+    #[cold]
+    fn list_long(&mut self, count: u8) -> Result<(), Error> {
+        let at = self.offset();
         let found = self.any_list()?;
         if found == usize::from(count) {
-            Ok(())
-        } else {
-            Err(ErrorKind::Elements {
-                expected: count,
-                found: u8::try_from(found).unwrap_or(u8::MAX),
-            }
-            .at(at))
+            return Ok(());
         }
+        Err(ErrorKind::Elements {
+            expected: count,
+            found: u8::try_from(found).unwrap_or(u8::MAX),
+        }
+        .at(at))
     }
 
     /// Enters a list and says how many elements it has.
@@ -325,10 +334,10 @@ impl<'a> Reader<'a> {
         self.rest.first().copied()
     }
 
-    /// Passes over one byte that [`Reader::peek`] showed.
+    /// Passes over bytes that were looked at.
     #[inline]
-    pub(crate) fn pass(&mut self) {
-        self.rest = self.rest.get(1..).unwrap_or_default();
+    pub(crate) fn pass(&mut self, count: usize) {
+        self.rest = self.rest.get(count..).unwrap_or_default();
     }
 
     /// Passes over one element with all that is in it, and returns its bytes. Takes time in
@@ -527,7 +536,7 @@ impl<'a, T: Wire<'a>> Wire<'a> for Option<T> {
     #[cfg_attr(not(feature = "small"), inline(always))]
     fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
         if reader.peek() == Some(0x01) {
-            reader.pass();
+            reader.pass(1);
             Ok(None)
         } else {
             T::parse(reader).map(Some)

@@ -153,7 +153,7 @@ impl<'a> Message<'a> {
             .map_or(MessageCrc::Wrong, |kind| MessageCrc::Right(*kind));
         let ended = reader.peek() == Some(0x00);
         if ended {
-            reader.pass();
+            reader.pass(1);
         }
         Ok(Self {
             offset,
@@ -183,7 +183,7 @@ impl<'a> Iterator for Messages<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         // Some meters pad between messages with zeros.
         while self.reader.peek()? == 0x00 {
-            self.reader.pass();
+            self.reader.pass(1);
         }
         let start = self.reader;
         let message = Message::parse(&mut self.reader, &[self.crc]);
@@ -211,7 +211,7 @@ pub fn salvage(bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
                 Ok(message) if message.intact() => return Some(message),
                 _ => {
                     reader = start;
-                    reader.pass();
+                    reader.pass(1);
                 }
             }
         }

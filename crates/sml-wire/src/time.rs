@@ -92,8 +92,10 @@ impl Time {
     }
 }
 
-impl<'a> Wire<'a> for Time {
-    fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
+impl Time {
+    /// Reads a time of any form.
+    #[cold]
+    fn parse_long(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let at = reader.offset();
         let header = reader.header()?;
         match header.kind {
@@ -122,6 +124,22 @@ impl<'a> Wire<'a> for Time {
             }
             .at(at)),
         }
+    }
+}
+
+impl<'a> Wire<'a> for Time {
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        let before = *reader;
+        // What most meters send.
+        if reader.rest().starts_with(&[0x72, 0x62, 0x01]) {
+            reader.pass(3);
+            if let Some(seconds) = reader.short_integer() {
+                return Ok(Self::SecondsIndex(seconds));
+            }
+            *reader = before;
+        }
+        Self::parse_long(reader)
     }
 
     fn emit(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
