@@ -319,9 +319,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Decoder<B> {
                 scanned,
                 doubled,
             },
-            Inside::More { .. } => match scan::hunt(bytes.get(1..).unwrap_or_default()) {
-                Hunt::Start(at) | Hunt::Perhaps(at) => Step::Broken(Cause::TooLong, 1 + at),
-            },
+            Inside::More { .. } => broken(Cause::TooLong, bytes),
         }
     }
 
@@ -440,12 +438,11 @@ fn judge(frame: &[u8], doubled: bool, first: CrcKind) -> Step {
     }
 }
 
-/// A broken frame may hold the start of a good one, if bytes were lost before it so that it looked
-/// like an escape.
+/// What is behind a broken frame may lie in it: the start of another, or some first bytes of one,
+/// where bytes were lost.
 fn broken(cause: Cause, frame: &[u8]) -> Step {
     match scan::hunt(frame.get(1..).unwrap_or_default()) {
-        Hunt::Start(at) => Step::Broken(cause, 1 + at),
-        Hunt::Perhaps(_) => Step::Broken(cause, frame.len()),
+        Hunt::Start(at) | Hunt::Perhaps(at) => Step::Broken(cause, 1 + at),
     }
 }
 
