@@ -284,11 +284,11 @@ impl<'a> Reader<'a> {
 
     /// Enters a list of exactly `count` elements.
     #[cfg_attr(not(feature = "small"), inline(always))]
-    pub fn list(&mut self, count: u8) -> Result<(), Error> {
+    pub fn list(&mut self, count: usize) -> Result<(), Error> {
         // Nearly all lists have this form.
         match self.rest.split_first() {
             Some((&first, rest))
-                if count < 16 && first == 0x70 | count && rest.len() >= count.into() =>
+                if count < 16 && usize::from(first) == 0x70 | count && rest.len() >= count =>
             {
                 self.rest = rest;
                 Ok(())
@@ -299,14 +299,14 @@ impl<'a> Reader<'a> {
 
     /// Enters a list whose header may have any form.
     #[cold]
-    fn list_long(&mut self, count: u8) -> Result<(), Error> {
+    fn list_long(&mut self, count: usize) -> Result<(), Error> {
         let at = self.offset();
         let found = self.any_list()?;
-        if found == usize::from(count) {
+        if found == count {
             return Ok(());
         }
         Err(ErrorKind::Elements {
-            expected: count,
+            expected: u8::try_from(count).unwrap_or(u8::MAX),
             found: u8::try_from(found).unwrap_or(u8::MAX),
         }
         .at(at))
@@ -804,7 +804,7 @@ macro_rules! wire_struct {
         impl<'a> $crate::Wire<'a> for $name<'a> {
             #[cfg_attr(not(feature = "small"), inline(always))]
             fn parse(reader: &mut $crate::Reader<'a>) -> Result<Self, $crate::Error> {
-                reader.list(const { [$($label),+].len() as u8 })?;
+                reader.list([$($label),+].len())?;
                 Ok(Self { $( $field: $crate::Wire::parse(reader)?, )+ })
             }
 

@@ -58,6 +58,13 @@
 //! Teil b "SML – Smart Message Language" (SML 1.04), chapters 6 (encoding), 7 (messages) and 8
 //! (transport).
 #![no_std]
+#![cfg_attr(
+    not(feature = "small"),
+    expect(
+        clippy::inline_always,
+        reason = "calls for elements of a few bytes cost more than reading them: half of the time"
+    )
+)]
 
 pub mod body;
 mod crc;

@@ -1,5 +1,11 @@
 //! What meters and lines do beside the specification, a made telegram for each.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use proptest::prelude::*;
 use sml_wire::body::{CloseRes, OpenRes};
 use sml_wire::element::ErrorKind;
