@@ -1,0 +1,7 @@
+//! Bytes of a line, in any pieces.
+#![no_main]
+
+#[path = "../properties.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::stream(bytes));
