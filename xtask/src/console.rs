@@ -139,7 +139,8 @@ fn path_with(programs: &Path) -> OsString {
 mod tests {
     use super::*;
 
-    const DOCUMENT: &str = "Text\n\n```console run\n$ one\nhello\n…\nbye\n$ two\n```\n\n```toml\na = 1\n```\n";
+    const DOCUMENT: &str =
+        "Text\n\n```console run\n$ one\nhello\n…\nbye\n$ two\n```\n\n```toml\na = 1\n```\n";
 
     #[test]
     fn blocks_keep_their_mark_and_place() {

@@ -52,6 +52,16 @@ pub enum Failure {
     /// A built program is no ELF file that can be measured.
     #[error("the built program cannot be measured: {0}")]
     Elf(#[from] object::Error),
+    /// A document says what is not so.
+    #[error("{document}:{line}: {what}")]
+    Document {
+        /// The file, from the root of the project.
+        document: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is not so.
+        what: String,
+    },
     /// Steps failed; each has said why.
     #[error("failed: {}", .0.join(", "))]
     Steps(Vec<&'static str>),

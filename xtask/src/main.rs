@@ -7,6 +7,8 @@
 )]
 
 mod bench;
+mod console;
+mod documents;
 mod embedded;
 mod failure;
 mod process;

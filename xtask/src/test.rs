@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
+use crate::documents;
 use crate::embedded;
 use crate::failure::Failure;
 use crate::process::{self, cargo};
@@ -46,7 +47,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             process::run(&mut cargo(&["test", "--workspace", "--doc", "--locked"]))
         });
         steps.run("documentation builds", documentation);
+        steps.run("documents", documents::check);
         steps.run("microcontroller", embedded::check);
+        steps.run("fuzz targets and measurements", beside);
         steps.run("licences and sources", licences);
         steps.run("advisories", advisories);
     }
@@ -100,6 +103,27 @@ fn tests(shared: Option<&PathBuf>) -> Result<(), Failure> {
         command.env("METERLINE_SHARED", folder);
     }
     process::run(&mut command)
+}
+
+/// The workspaces beside the main one still compile.
+fn beside() -> Result<(), Failure> {
+    for (manifest, target) in [
+        ("fuzz/Cargo.toml", "fuzz-check"),
+        ("bench/Cargo.toml", "bench"),
+    ] {
+        process::run(
+            cargo(&[
+                "clippy",
+                "--all-targets",
+                "--locked",
+                "--manifest-path",
+                manifest,
+            ])
+            .args(["--", "-D", "warnings"])
+            .env("CARGO_TARGET_DIR", process::target().join(target)),
+        )?;
+    }
+    Ok(())
 }
 
 fn documentation() -> Result<(), Failure> {

@@ -1,0 +1,37 @@
+//! What the documents show is what the program does.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::console;
+use crate::failure::Failure;
+use crate::process::{self, cargo};
+
+/// Builds the program and runs the console blocks of all documents.
+pub fn check() -> Result<(), Failure> {
+    process::run(&mut cargo(&["build", "--locked"]))?;
+    let programs = process::target().join("debug");
+    let mut blocks = 0;
+    for document in documents()? {
+        blocks += console::run(&document, &programs)?;
+    }
+    println!("{blocks} console blocks were run");
+    Ok(())
+}
+
+/// The documents at the root and under `docs/`.
+fn documents() -> Result<Vec<PathBuf>, Failure> {
+    let root = process::root();
+    let mut found = Vec::new();
+    for folder in [root.to_path_buf(), root.join("docs")] {
+        let entries = fs::read_dir(&folder).map_err(Failure::file(&folder))?;
+        for entry in entries {
+            let path = entry.map_err(Failure::file(&folder))?.path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
