@@ -69,7 +69,7 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Seen>, sml_wir
     while let Some(event) = decoder.finish() {
         seen.extend(look(&event));
     }
-    (seen, decoder.counts().clone())
+    (seen, *decoder.counts())
 }
 
 fn look(event: &Event<'_>) -> Option<Seen> {
@@ -113,7 +113,7 @@ fn file_of(payload: &[u8], crc: CrcKind) {
                 }
             }
             Err(error) => {
-                assert!(error.offset as usize <= payload.len());
+                assert!(error.offset <= payload.len());
                 let _ = write!(shown, "{error}");
             }
         }
