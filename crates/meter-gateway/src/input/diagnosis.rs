@@ -3,6 +3,8 @@
 //! A pure function over what was counted and the last bytes that came
 //! ([`Finding::of`]), and the words for it ([`Finding::advice`]).
 
+use std::fmt;
+
 use super::spoken::{Spoken, spoken};
 use crate::ports::{DataBits, Line};
 
@@ -141,6 +143,25 @@ impl Finding {
             (Self::LongPulses, medium) => long_pulses(medium),
             (Self::Noise, medium) => noise(medium),
         }
+    }
+}
+
+/// What it is, in a few words.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dark => "nothing",
+            Self::Repeated(byte) => return write!(f, "only the byte 0x{byte:02x}"),
+            Self::Echo => "only an echo",
+            Self::D0 { .. } => "D0 (IEC 62056-21) text, not SML",
+            Self::Dlms => "DLMS, not SML",
+            Self::MBus => "M-Bus, not SML",
+            Self::SmlV2 => "SML transport version 2",
+            Self::SevenBits => "SML without its eighth bit",
+            Self::Broken => "damaged SML telegrams",
+            Self::LongPulses => "long pulses",
+            Self::Noise => "noise",
+        })
     }
 }
 

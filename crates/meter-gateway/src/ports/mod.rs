@@ -9,9 +9,12 @@ mod line;
 mod list;
 mod open;
 mod owner;
+mod probe;
 
 pub use holder::{Holder, holder};
-pub use line::{DataBits, Line, Parity, StopBits};
+pub use line::{DataBits, Line, LineError, Parity, StopBits};
 pub use list::{Candidate, Roots, Usb, list};
 pub use open::{OpenError, Port};
-pub use owner::{Access, access};
+pub use owner::{Access, Group, access};
+pub use probe::{ALTERNATIVES, Heard, Report, probe};
+pub(crate) use probe::{Listened, listen};
