@@ -42,7 +42,7 @@ impl<'a> Reading<'a> {
             Ok(Self::new(list))
         } else {
             Err(Error {
-                offset: reader.offset(),
+                offset: u32::try_from(reader.offset()).unwrap_or(u32::MAX),
                 kind: ErrorKind::Length,
             })
         }
