@@ -113,7 +113,7 @@ fn file_of(payload: &[u8], crc: CrcKind) {
                 }
             }
             Err(error) => {
-                assert!(error.offset <= payload.len());
+                assert!(usize::try_from(error.offset).is_ok_and(|offset| offset <= payload.len()));
                 let _ = write!(shown, "{error}");
             }
         }
