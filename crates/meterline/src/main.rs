@@ -1,2 +1,24 @@
-//! meterline
-fn main() {}
+//! `meterline` reads electricity meters that speak SML and delivers every reading.
+//!
+//! Each subcommand is one module with its own arguments; this file only chooses between
+//! them and turns what they return into an exit status.
+
+mod cli;
+mod completions;
+mod config;
+mod decode;
+mod failure;
+mod man;
+mod paint;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(),
+    }
+}

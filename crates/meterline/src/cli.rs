@@ -1,0 +1,76 @@
+//! The command line: what the program is called with.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+use crate::failure::{EXIT_HELP, Exit, Failure};
+use crate::{completions, config, decode, man, paint};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  meterline decode capture.bin          what did the meter send?
+";
+
+/// Reads electricity meters that speak SML, and delivers every reading
+#[derive(Debug, Parser)]
+#[command(
+    name = "meterline",
+    version,
+    about,
+    styles = STYLES,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = format!("{EXAMPLES}\n{EXIT_HELP}"),
+)]
+pub struct Cli {
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = false
+    )]
+    color: paint::When,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Decode(decode::Arguments),
+    Config(config::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
+}
+
+impl Cli {
+    /// Runs the subcommand.
+    pub fn run(self) -> Result<Exit, Failure> {
+        match self.command {
+            Command::Decode(arguments) => arguments.run(self.color),
+            Command::Config(arguments) => arguments.run(),
+            Command::Completions(arguments) => arguments.run(),
+            Command::Man(arguments) => arguments.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

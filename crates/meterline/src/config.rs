@@ -1,0 +1,63 @@
+//! `meterline config`: an example, the JSON Schema, and the way to what is used.
+
+use std::io::{self, Write as _};
+
+use meter_gateway::config;
+
+use crate::failure::{Exit, Failure};
+
+/// Print an example configuration, its JSON Schema, or where it is looked for
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  meterline config example > meterline.toml
+  meterline config schema > meterline.schema.json
+  meterline config where")]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// A configuration with every key, its default and what it means
+    Example,
+    /// The JSON Schema of the configuration, for editors
+    Schema,
+    /// The files that are looked for, and the one that is used
+    Where,
+}
+
+impl Arguments {
+    /// Prints it.
+    pub fn run(&self) -> Result<Exit, Failure> {
+        let text = match self.what {
+            What::Example => config::example(),
+            What::Schema => format!("{:#}", config::schema()),
+            What::Where => places(),
+        };
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        io::stdout()
+            .lock()
+            .write_all(format!("{text}{end}").as_bytes())
+            .map_err(Failure::output)?;
+        Ok(Exit::Success)
+    }
+}
+
+fn places() -> String {
+    let used = config::find(&config::environment);
+    let lines = config::candidates(&config::environment)
+        .into_iter()
+        .map(|path| {
+            let mark = if Some(&path) == used.as_ref() {
+                "used"
+            } else if path.exists() {
+                "there, but not used"
+            } else {
+                "not there"
+            };
+            format!("{}  ({mark})\n", path.display())
+        });
+    lines.collect()
+}

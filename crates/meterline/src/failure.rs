@@ -1,0 +1,113 @@
+//! How a command ends: exit statuses for scripts, one or two lines for people.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The exit statuses of every command. They are part of the interface: scripts use them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// What was asked for was done, and the answer is good.
+    Success = 0,
+    /// It could not be done, or the answer is no.
+    Failed = 1,
+}
+
+/// What `--help` says about exit statuses. Status 2 is clap's own.
+pub const EXIT_HELP: &str = "\
+Exit status:
+  0  done
+  1  it could not be done, or the answer is no (a reading is missing, a check failed)
+  2  the command line is wrong
+  3  the configuration is missing or wrong
+  4  no meter was found to read from";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended early, told by what its reader does next.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Whoever read our output has gone (`meterline decode … | head`): nobody is left to tell.
+    #[error("the reader of the output has gone")]
+    Closed,
+    /// `man NAME` with a name that is no command: choose one that is.
+    #[error("there is no command `{0}`")]
+    NoSuchCommand(String),
+    /// A file cannot be read: name another, or give the permission.
+    #[error("cannot read {}: {source}", name(path))]
+    Unreadable {
+        /// The file; `-` for standard input.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file or the terminal cannot be written.
+    #[error("cannot write {}: {source}", name(path))]
+    Unwritable {
+        /// The file; `-` for standard output.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn name(path: &Path) -> String {
+    if path == Path::new("-") {
+        "standard input or output".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+impl Failure {
+    /// Sorts an error of writing to standard output.
+    pub fn output(source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Unwritable {
+                path: PathBuf::from("-"),
+                source,
+            },
+        }
+    }
+
+    /// What to do about it, as one line for a person.
+    fn fix(&self) -> Option<&'static str> {
+        match self {
+            Self::Unreadable { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => {
+                    Some("check the name of the file; `-` reads standard input")
+                }
+                io::ErrorKind::PermissionDenied => Some("give yourself the permission to read it"),
+                io::ErrorKind::IsADirectory => Some("name a file in that directory"),
+                _ => None,
+            },
+            Self::NoSuchCommand(_) => Some("`meterline --help` lists the commands"),
+            Self::Closed | Self::Unwritable { .. } => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Closed => Exit::Success,
+            _ => Exit::Failed,
+        }
+    }
+
+    /// Tells the person at the terminal, and gives the exit status.
+    pub fn report(&self) -> ExitCode {
+        if !matches!(self, Self::Closed) {
+            let mut stderr = io::stderr().lock();
+            // Nothing is left to do when standard error is gone too.
+            let _ = writeln!(stderr, "meterline: {self}");
+            if let Some(fix) = self.fix() {
+                let _ = writeln!(stderr, "           {fix}");
+            }
+        }
+        self.exit().into()
+    }
+}
