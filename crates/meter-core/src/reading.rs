@@ -41,10 +41,7 @@ impl<'a> Reading<'a> {
         if reader.rest().is_empty() {
             Ok(Self::new(list))
         } else {
-            Err(Error {
-                offset: u32::try_from(reader.offset()).unwrap_or(u32::MAX),
-                kind: ErrorKind::Length,
-            })
+            Err(ErrorKind::Length.at(reader.offset()))
         }
     }
 

@@ -95,8 +95,10 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// The error at a byte of the payload.
     #[cold]
-    pub(crate) fn at(self, offset: usize) -> Error {
+    #[must_use]
+    pub fn at(self, offset: usize) -> Error {
         Error {
             offset: u32::try_from(offset).unwrap_or(u32::MAX),
             kind: self,

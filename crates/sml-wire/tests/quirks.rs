@@ -305,7 +305,7 @@ fn version_2_is_passed_over_and_counted() {
 #[test]
 fn noise_for_ever_is_counted() {
     let mut decoder = Decoder::new([0; 64]);
-    let noise = vec![0x1b, 0x00, 0x55].repeat(100_000);
+    let noise = [0x1b, 0x00, 0x55].repeat(100_000);
     let mut input = noise.as_slice();
     assert_eq!(decoder.next(&mut input), None);
     assert_eq!(decoder.counts().noise_bytes, 300_000);
