@@ -325,7 +325,7 @@ fn status_word(list: &GetListRes<'_>) -> Option<StatusWord> {
         };
         let status = StatusWord(bits(status));
         let rank = match (c, tariff) {
-            (1, 0) => 0,
+            (1, 0) => return Some(status),
             (_, 0) => 1,
             _ if status.is_mme() => 2,
             _ => continue,

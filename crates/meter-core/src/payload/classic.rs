@@ -38,9 +38,10 @@ pub fn write(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
     out.write_char('}')
 }
 
-/// The energy drawn in total, in Wh.
+/// The energy drawn in total, in Wh, in whatever channel the meter counts it.
 fn import(reading: &Reading<'_>) -> Option<Decimal> {
-    let register = reading.register(Obis([1, 0, 1, 8, 0, 255]))?;
+    let total = |obis: Obis| matches!(obis.0, [1, _, 1, 8, 0, 255]);
+    let register = reading.registers().find(|register| total(register.obis))?;
     match register.unit {
         None | Some(Unit::WATT_HOUR) => register.number(),
         Some(_) => None,

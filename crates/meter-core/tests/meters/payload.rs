@@ -56,6 +56,11 @@ fn classic_leaves_out_what_the_meter_lacks() {
         written(EMH, &[counter(IMPORT, 2324, 3)]),
         r#"{"devid":"1EMH00 10599732","1.8.0_Wh":"2324000.0"}"#
     );
+    // EasyMeter Q3C counts in channel 1.
+    assert_eq!(
+        written(EMH, &[counter(&[1, 1, 1, 8, 0, 255], 25, -1)]),
+        r#"{"devid":"1EMH00 10599732","1.8.0_Wh":"2.5"}"#
+    );
     let edl = [
         with_status(counter(IMPORT, 172_433_683, -1), 0x01b0),
         power(POWER_ABSOLUTE, 1266, -1),
