@@ -304,8 +304,8 @@ mod tests {
         let mut clock = Clock::new(UnixMillis(BUILT), Some(UnixMillis(TODAY)));
         let (stamp, _) = clock.observe(at(1, -DAY));
         assert_eq!(stamp, Stamp::Provisional(Duration::from_secs(1)));
-        let (stamp, _) = clock.observe(synchronised(at(2, -1500)));
-        assert_eq!(stamp, Stamp::Utc(UnixMillis(TODAY + 500)));
+        let (stamp, _) = clock.observe(synchronised(at(2, -DAY)));
+        assert_eq!(stamp, Stamp::Utc(UnixMillis(TODAY + 2000 - DAY)));
     }
 
     #[test]
@@ -320,6 +320,15 @@ mod tests {
         let (stamp, event) = clock.observe(at(600, 0));
         assert_eq!(stamp, good(600));
         assert!(matches!(event, Some(ClockEvent::Plausible { .. })));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_while_it_waits_starts_its_time_again() {
+        let mut clock = Clock::new(UnixMillis(BUILT), Some(UnixMillis(TODAY + YEAR)));
+        clock.observe(at(0, -DAY));
+        clock.observe(at(300, 0));
+        assert!(matches!(clock.observe(at(700, 0)).0, Stamp::Provisional(_)));
+        assert_eq!(clock.observe(at(900, 0)).0, good(900));
     }
 
     #[test]

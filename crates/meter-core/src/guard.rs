@@ -300,12 +300,12 @@ impl Counter {
         match later.value.cmp(&self.value) {
             Ordering::Equal => Ok(()),
             Ordering::Less => {
-                // A meter that shows fewer digits from now on cuts the others off.
-                let cut = self.value.scaler() != later.value.scaler()
-                    && self
-                        .value
-                        .checked_sub(later.value)
-                        .is_some_and(|fall| fall < Decimal::new(1, scaler));
+                // A meter that shows fewer digits from now on cuts the others off. At the same
+                // resolution no fall is less than a step.
+                let cut = self
+                    .value
+                    .checked_sub(later.value)
+                    .is_some_and(|fall| fall < Decimal::new(1, scaler));
                 if cut {
                     Ok(())
                 } else {

@@ -350,6 +350,7 @@ mod tests {
             "1 EMH9A 0000 0001 (0a01454d489a00000001)"
         );
         assert_eq!(print("0a1f454d489900000001"), "1F EMH99 0000 0001");
+        assert_eq!(print("0a01454d480005f5e0ff"), "1 EMH00 9999 9999");
         assert_eq!(
             print("0a01454d4800ffffffff"),
             "1 EMH00 429496 7295 (0a01454d4800ffffffff)"
@@ -361,6 +362,10 @@ mod tests {
         assert_eq!(
             print("0a01656d480000a1bd34"),
             "0A-01-65-6D-48-00-00-A1-BD-34"
+        );
+        assert_eq!(
+            print("06454d4801027156cd4500"),
+            "06-45-4D-48-01-02-71-56-CD-45-00"
         );
         assert_eq!(print("00"), "00");
         assert_eq!(print(""), "no meter id");

@@ -67,9 +67,6 @@ impl<T> Interval<T> {
         if now < due && !set_back {
             return None;
         }
-        if set_back {
-            self.first = None;
-        }
         self.flush()
     }
 
@@ -160,6 +157,8 @@ mod tests {
             assert_eq!(interval.offer(seconds(100_000), 'a'), None);
             assert_eq!(interval.offer(seconds(50), 'b'), Some('a'));
             assert_eq!(interval.poll_at(), Some(seconds(60)));
+            assert_eq!(interval.offer(seconds(63), 'c'), Some('b'));
+            assert_eq!(interval.poll_at(), Some(seconds(70)), "on the new grid");
         }
     }
 

@@ -139,16 +139,19 @@ fn meters_that_count_in_kwh_step_by_a_whole_one() {
     assert_eq!(check(&mut guard, 3, 23_259_290), Ok(()));
     assert_eq!(guard.check(&reading(EMH, &kwh(2325)), seconds(4)), Ok(()));
     assert!(guard.check(&reading(EMH, &kwh(2324)), seconds(5)).is_err());
+    assert_eq!(check(&mut guard, 6, 23_250_000), Ok(()));
+    let refused = guard.check(&reading(EMH, &kwh(2324)), seconds(7));
+    assert!(refused.is_err(), "a whole step");
 }
 
 #[test]
 fn readings_that_arrive_at_once_count_the_meter_s_seconds() {
     let mut guard = guard();
-    for second in 0..100 {
-        // 40 kW, which is 11 Wh a second.
-        let entries = [counter(IMPORT, second * 111, -1)];
-        let reading = at_second(EMH, &entries, 5000 + second);
-        assert_eq!(guard.check(&reading, seconds(1)), Ok(()), "second {second}");
+    for tens in 0..100 {
+        // 40 kW, which is 111 Wh in ten seconds.
+        let entries = [counter(IMPORT, tens * 1111, -1)];
+        let reading = at_second(EMH, &entries, 5000 + tens * 10);
+        assert_eq!(guard.check(&reading, seconds(1)), Ok(()), "{tens}");
     }
 }
 
@@ -199,12 +202,9 @@ fn many_at_once_or_few_for_long_are_no_replaced_meter() {
         assert!(!refused.perhaps_replaced, "within two minutes");
     }
     let mut guard = guard_at(1_000_000);
-    for reading in 0..9 {
-        assert!(
-            !check(&mut guard, 60 + 3600 * reading, 500)
-                .unwrap_err()
-                .perhaps_replaced
-        );
+    for reading in 1..=12 {
+        let refused = check(&mut guard, 3600 * reading, 500).unwrap_err();
+        assert_eq!(refused.perhaps_replaced, reading >= 10, "{reading}");
     }
 }
 

@@ -192,6 +192,15 @@ fn direction_by_status_or_else_by_sign() {
         Some(Direction::Import),
         "that of the import counter comes first"
     );
+    let tariff_first = [
+        with_status(counter(IMPORT_HT, 1, -1), DRAWS),
+        with_status(counter(EXPORT, 1, -1), FEEDS_IN),
+    ];
+    assert_eq!(
+        direction(&tariff_first),
+        Some(Direction::Export),
+        "totals come before tariffs"
+    );
     // EFR SGM has it beside a tariff, in the layout of an mME; Hager's word there is another one.
     let tariff = |status| with_status(counter(IMPORT_HT, 1, -1), status);
     assert_eq!(direction(&[tariff(FEEDS_IN)]), Some(Direction::Export));
@@ -214,7 +223,9 @@ fn reduced_readings() {
     // HOLLEY DTZ541, ISKRA MT631 and ITRON without their PIN; the latter's export is nought.
     assert!(reduced(&[id, counter(IMPORT, 2324, 3)]));
     assert!(reduced(&[counter(IMPORT, 2043, 3), counter(EXPORT, 0, 3)]));
+    assert!(reduced(&[counter(IMPORT, 0, 3)]));
     assert!(reduced(&[counter(IMPORT, 23_240_000, -1)]));
+    assert!(!reduced(&[counter(IMPORT, 23_245_000, -1)]), "half a kWh");
     assert!(!reduced(&[
         counter(IMPORT, 23_559_290, -1),
         power(POWER, 376, 0)
