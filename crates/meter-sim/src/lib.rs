@@ -8,6 +8,7 @@
 //! | [`Meter`] | a model in front of a household, in virtual time: an iterator of [`Telegram`]s |
 //! | [`backend`] | a REST server that fails on demand, with certificates of its own |
 //! | [`Line`] | noise, lost, doubled and flipped bytes, cuts, silence |
+//! | [`serve`] | a meter that a reader can reach: pseudo terminal, TCP, Tibber Pulse bridge, file |
 //!
 //! Everything is reproduced by its seed, to the byte. Each [`Telegram`] carries the truth about
 //! itself: what a correct reader must make of it, after correcting what the meter encodes wrongly.
@@ -20,6 +21,7 @@ pub mod household;
 mod line;
 mod meter;
 pub mod model;
+pub mod serve;
 mod telegram;
 
 pub use line::{Faults, Line, Passed};

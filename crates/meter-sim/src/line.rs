@@ -72,7 +72,7 @@ pub struct Line {
 pub struct Passed {
     /// The bytes, noise included.
     pub bytes: Vec<u8>,
-    /// Whether the telegram itself arrived unchanged and in one piece.
+    /// Whether the telegram itself is in them, unchanged and in one piece.
     pub intact: bool,
     /// How long the line is dead after them.
     pub silence: Option<Duration>,
@@ -101,7 +101,6 @@ impl Line {
         if self.dice.chance(faults.noise_between) {
             self.noise(&mut bytes, 40);
         }
-        let noise_before = bytes.len();
         let sent = self.cut(telegram);
         for byte in sent {
             self.byte(*byte, &mut bytes);
@@ -111,7 +110,9 @@ impl Line {
             .chance(faults.silence)
             .then_some(faults.silence_for);
         Passed {
-            intact: bytes.get(noise_before..) == Some(telegram),
+            intact: bytes
+                .windows(telegram.len().max(1))
+                .any(|window| window == telegram),
             bytes,
             silence,
         }
