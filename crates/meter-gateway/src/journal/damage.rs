@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::OpenError;
@@ -190,6 +191,8 @@ fn salvage(
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let Ok(old) = Connection::open_with_flags(aside, flags).and_then(|conn| {
         conn.busy_timeout(Duration::from_secs(1))?;
+        // Otherwise nothing at all is read of a file that is shorter than it says.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
         Store::new(conn, aside.to_owned())
     }) else {
         return salvaged;

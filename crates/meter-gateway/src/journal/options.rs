@@ -6,6 +6,10 @@ use std::time::Duration;
 /// Bytes in a page of the database.
 pub(super) const PAGE: u64 = 4096;
 
+/// Bytes for the lock and the shared-memory file, whose size is 32 KiB as long as the write-ahead log
+/// has less than 4096 pages.
+const SMALL_FILES: u64 = 64 << 10;
+
 /// Where the journal is and how much it may keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -16,7 +20,7 @@ pub struct Options {
     /// Readings that every output has delivered, rejected ones and suspects are deleted when they
     /// are older. An undelivered reading is never deleted because of its age. Default 31 days.
     pub max_age: Duration,
-    /// Bytes that all of the journal's files together may take. Default 1 GiB, at least 256 KiB.
+    /// Bytes that all of the journal's files together may take. Default 1 GiB, at least 512 KiB.
     pub max_size: u64,
     /// Bytes set aside on the disk, so that there is room to tidy up when it is full. Part of
     /// `max_size`, of which it is at most a quarter. Default 1 MiB.
@@ -45,7 +49,7 @@ impl Options {
 
     /// The whole bound, never so small that the journal could not work.
     pub(super) fn total(&self) -> u64 {
-        self.max_size.max(256 << 10)
+        self.max_size.max(512 << 10)
     }
 
     /// Bytes of the reserve as they are used.
@@ -59,9 +63,17 @@ impl Options {
         self.reserve() / PAGE / 2
     }
 
-    /// Pages that the database may have: the bound less the reserve and the write-ahead log, which
-    /// a transaction may carry to twice its mark.
+    /// Pages that the database may have: the bound less the reserve, the write-ahead log, which a
+    /// transaction may carry to twice its mark, and the small files.
     pub(super) fn max_pages(&self) -> u64 {
-        (self.total() - 2 * self.reserve()) / PAGE
+        (self.total() - 2 * self.reserve() - SMALL_FILES) / PAGE
+    }
+
+    /// Readings that retention deletes in one transaction: few enough for the write-ahead log, and
+    /// for no append to wait long behind it.
+    pub(super) fn step(&self) -> usize {
+        usize::try_from(2 * self.wal_pages())
+            .unwrap_or(usize::MAX)
+            .min(256)
     }
 }

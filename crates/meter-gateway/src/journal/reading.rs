@@ -185,6 +185,7 @@ impl Worker {
             return;
         }
         tracing::error!(
+            path = %self.options.path.display(),
             output,
             ?seqs,
             "readings were altered on the disk and are not delivered; they are kept among the rejected: check the disk"

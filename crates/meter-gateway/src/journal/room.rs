@@ -19,8 +19,6 @@ use super::worker::{Worker, now, write_losses};
 
 /// Milliseconds in a quarter-hour.
 const QUARTER: i64 = 15 * 60 * 1000;
-/// Readings that one step looks at, so that no append waits long behind it.
-const STEP: usize = 256;
 /// Appended readings after which it is time to look at the size again.
 const LOOK_AFTER: u32 = 256;
 /// Rejected readings and suspects kept of each kind.
@@ -266,7 +264,7 @@ impl Worker {
     fn delete_expired(&mut self) -> rusqlite::Result<bool> {
         let age = i64::try_from(self.options.max_age.as_millis()).unwrap_or(i64::MAX);
         let bound = now().0.saturating_sub(age);
-        let mut old = self.oldest(self.delivered_through(), STEP)?;
+        let mut old = self.oldest(self.delivered_through(), self.options.step())?;
         old.retain(|outline| outline.time < bound);
         if old.is_empty() {
             return Ok(false);
@@ -307,7 +305,7 @@ impl Worker {
 
     /// Gives up the least valuable that there is. False if there is nothing to give up.
     fn free_step(&mut self) -> rusqlite::Result<bool> {
-        let delivered = self.oldest(self.delivered_through(), STEP)?;
+        let delivered = self.oldest(self.delivered_through(), self.options.step())?;
         if !delivered.is_empty() {
             self.give_up(&delivered, Loss::Dropped)?;
             return Ok(true);
@@ -315,7 +313,7 @@ impl Worker {
         if self.delete_first("rejected")? > 0 || self.thin()? {
             return Ok(true);
         }
-        let oldest = self.oldest(self.last_seq, STEP / 4)?;
+        let oldest = self.oldest(self.last_seq, self.options.step() / 4)?;
         if !oldest.is_empty() {
             if !self.room.dropping_told {
                 self.room.dropping_told = true;
@@ -356,7 +354,7 @@ impl Worker {
             let Some(store) = &self.store else {
                 return Ok(false);
             };
-            let outlines = store.outlines(first, self.last_seq, 2 * STEP)?;
+            let outlines = store.outlines(first, self.last_seq, self.options.step())?;
             let Some(end) = outlines.last() else {
                 return Ok(false);
             };
@@ -396,13 +394,11 @@ impl Worker {
         let mut undelivered = 0;
         for outline in outlines {
             let mut wanted = false;
-            for (output, position) in self
-                .positions
-                .iter()
-                .filter(|(_, position)| !position.delivered(outline.seq))
-            {
-                *missing.entry(Arc::clone(output)).or_default() += 1;
-                wanted = true;
+            for (output, position) in &self.positions {
+                if !position.delivered(outline.seq) {
+                    *missing.entry(Arc::clone(output)).or_default() += 1;
+                    wanted = true;
+                }
             }
             undelivered += u64::from(wanted);
         }

@@ -122,6 +122,7 @@ pub(super) fn open(options: &Options) -> Result<Connection, Unusable> {
         check(&conn, path)?;
     }
     migrate(&conn, known)?;
+    check_tables(&conn)?;
     conn.pragma_update(None, "max_page_count", sql(options.max_pages()))?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(conn)
@@ -151,6 +152,22 @@ fn check_owner(conn: &Connection, path: &Path, version: i64) -> Result<(), Unusa
             found: version,
             known,
         }));
+    }
+    Ok(())
+}
+
+/// The tables that a file of the present layout has.
+const TABLES: &str =
+    "'meters', 'readings', 'outputs', 'ahead', 'rejected', 'suspects', 'provisional', 'counters'";
+
+fn check_tables(conn: &Connection) -> Result<(), Unusable> {
+    let query =
+        format!("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ({TABLES})");
+    let tables: u16 = conn.query_row(&query, (), |row| row.get(0))?;
+    if usize::from(tables) < TABLES.split(',').count() {
+        return Err(Unusable::Damaged(format!(
+            "only {tables} of its tables are there"
+        )));
     }
     Ok(())
 }

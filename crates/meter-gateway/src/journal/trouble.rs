@@ -12,6 +12,8 @@ pub(super) enum Cause {
     Full,
     /// Set the file aside.
     Damaged,
+    /// Open the file again: it is not what we took it for.
+    Confused,
     /// Wait: another program has the file locked.
     Busy,
     /// Wait: the file system became read-only.
@@ -23,18 +25,22 @@ pub(super) enum Cause {
 impl Cause {
     pub(super) fn of(error: &rusqlite::Error) -> Self {
         let Some(sqlite) = error.sqlite_error() else {
-            // A column of another type than the one that was written.
-            return Self::Damaged;
+            return match error {
+                // A column of another type than the one that was written.
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..) => Self::Damaged,
+                _ => Self::Disk,
+            };
         };
         match (sqlite.code, sqlite.extended_code) {
             (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
-            // SQLITE_ERROR: a table that is not there although the layout says so.
             (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _)
-            | (ErrorCode::Unknown, ffi::SQLITE_ERROR)
             | (
                 _,
                 ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS,
             ) => Self::Damaged,
+            (_, ffi::SQLITE_ERROR) => Self::Confused,
             (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Busy,
             (ErrorCode::ReadOnly | ErrorCode::PermissionDenied, _) => Self::ReadOnly,
             _ => Self::Disk,
@@ -51,7 +57,9 @@ impl Cause {
             Self::ReadOnly => {
                 "its file system has become read-only: check the disk (`dmesg`) and remount it"
             }
-            Self::Disk => "the disk fails: check it (`dmesg`) before it fails for good",
+            Self::Disk | Self::Confused => {
+                "the disk fails: check it (`dmesg`) before it fails for good"
+            }
         }
     }
 }

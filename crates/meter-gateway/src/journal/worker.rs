@@ -308,6 +308,10 @@ impl Worker {
             let again = match cause {
                 Cause::Full => self.make_room(&error),
                 Cause::Damaged => self.replace(&error.to_string()),
+                Cause::Confused => {
+                    self.store = None;
+                    attempt == 0
+                }
                 Cause::Busy | Cause::ReadOnly | Cause::Disk => false,
             };
             if !again {
