@@ -4,9 +4,9 @@
 //! every register. The rounds go in turn, so that a machine that slows down slows all of them.
 
 use sml_wire::{Body, Decoder, Event, Obis, Value};
-use std::ops::Range;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,9 @@ fn ours(input: &[u8]) -> Found {
         let Event::Frame(frame) = event else { continue };
         found.telegrams += 1;
         for message in frame.file().messages().flatten() {
-            if !message.intact() { continue }
+            if !message.intact() {
+                continue;
+            }
             if let Body::GetListRes(list) = message.body {
                 registers.clear();
                 arena.clear();
@@ -89,7 +91,7 @@ fn ours(input: &[u8]) -> Found {
                                 Content::Octets(start..arena.len())
                             }
                             _ => Content::Other,
-                        }
+                        },
                     });
                 }
                 for register in black_box(&registers) {
@@ -105,11 +107,16 @@ fn ours(input: &[u8]) -> Found {
 }
 
 fn sml_rs_complete(input: &[u8]) -> Found {
-    use sml_rs::parser::{common::Value, complete::{MessageBody, parse}};
+    use sml_rs::parser::{
+        common::Value,
+        complete::{MessageBody, parse},
+    };
     let mut found = Found::default();
-    let mut decoder = sml_rs::transport::Decoder::<sml_rs::util::ArrayBuf<{16*1024}>>::new();
+    let mut decoder = sml_rs::transport::Decoder::<sml_rs::util::ArrayBuf<{ 16 * 1024 }>>::new();
     for byte in input {
-        let Ok(Some(payload)) = decoder.push_byte(*byte) else { continue };
+        let Ok(Some(payload)) = decoder.push_byte(*byte) else {
+            continue;
+        };
         found.telegrams += 1;
         let Ok(file) = parse(payload) else { continue };
         for message in black_box(&file).messages.iter() {
@@ -136,22 +143,48 @@ fn sml_rs_complete(input: &[u8]) -> Found {
 }
 
 fn main() {
-    use std::mem::size_of; println!("entry {} body {} message {} time {} getlist {}", size_of::<sml_wire::ListEntry>(), size_of::<Body>(), size_of::<sml_wire::Message>(), size_of::<sml_wire::Time>(), size_of::<sml_wire::GetListRes>());
+    use std::mem::size_of;
+    println!(
+        "entry {} body {} message {} time {} getlist {}",
+        size_of::<sml_wire::ListEntry>(),
+        size_of::<Body>(),
+        size_of::<sml_wire::Message>(),
+        size_of::<sml_wire::Time>(),
+        size_of::<sml_wire::GetListRes>()
+    );
     let shared = std::env::var("METERLINE_SHARED").unwrap_or_else(|_| "../../shared".into());
-    let mut paths: Vec<_> = std::fs::read_dir(format!("{shared}/captures")).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e=="bin")).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(format!("{shared}/captures"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "bin"))
+        .collect();
     paths.sort();
-    let mut clean = Vec::new(); let mut raw = Vec::new();
+    let mut clean = Vec::new();
+    let mut raw = Vec::new();
     for p in paths {
         let bytes = std::fs::read(p).unwrap();
         let mut d = Decoder::new(vec![0; 16384]);
         let mut rest = &bytes[..];
-        while let Some(e) = d.next(&mut rest) { if let Event::Frame(f) = e { let s = f.offset as usize; clean.extend_from_slice(&bytes[s..s + f.length]); } }
+        while let Some(e) = d.next(&mut rest) {
+            if let Event::Frame(f) = e {
+                let s = f.offset as usize;
+                clean.extend_from_slice(&bytes[s..s + f.length]);
+            }
+        }
         raw.extend_from_slice(&bytes);
     }
     for (name, one) in [("clean", clean), ("raw", raw)] {
         let mut input = Vec::new();
-        while input.len() < std::env::var("BYTES").ok().and_then(|b| b.parse().ok()).unwrap_or(ROUND_BYTES) { input.extend_from_slice(&one); }
-        let contenders: [(&str, fn(&[u8]) -> Found); 2] = [("sml-wire", ours), ("sml-rs complete", sml_rs_complete)];
+        while input.len()
+            < std::env::var("BYTES")
+                .ok()
+                .and_then(|b| b.parse().ok())
+                .unwrap_or(ROUND_BYTES)
+        {
+            input.extend_from_slice(&one);
+        }
+        let contenders: [(&str, fn(&[u8]) -> Found); 2] =
+            [("sml-wire", ours), ("sml-rs complete", sml_rs_complete)];
         let mut times = [[Duration::ZERO; ROUNDS]; 2];
         for round in 0..ROUNDS {
             for (i, (_, f)) in contenders.iter().enumerate() {
@@ -159,12 +192,22 @@ fn main() {
                 let t = Instant::now();
                 let found = f(&input);
                 times[i][round] = t.elapsed();
-                if round == 0 { println!("{name} {} {:?} allocs {}", contenders[i].0, found, ALLOCATIONS.load(Ordering::Relaxed) - a); }
+                if round == 0 {
+                    println!(
+                        "{name} {} {:?} allocs {}",
+                        contenders[i].0,
+                        found,
+                        ALLOCATIONS.load(Ordering::Relaxed) - a
+                    );
+                }
             }
         }
         for (i, (c, _)) in contenders.iter().enumerate() {
             times[i].sort();
-            println!("{name} {c}: {:.0} MB/s", input.len() as f64 / times[i][ROUNDS/2].as_secs_f64() / 1e6);
+            println!(
+                "{name} {c}: {:.0} MB/s",
+                input.len() as f64 / times[i][ROUNDS / 2].as_secs_f64() / 1e6
+            );
         }
     }
 }
