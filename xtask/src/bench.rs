@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let program = process::target().join("release").join("meterline");
     process::run(
-        process::cargo(&["run", "--release", "--locked", "--package", package])
+        process::cargo(&["run", "--release", "--package", package])
             .args(["--manifest-path", "bench/Cargo.toml", "--"])
             .args(subcommand)
             .args(&arguments.rest)
