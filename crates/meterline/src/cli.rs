@@ -4,7 +4,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::failure::{EXIT_HELP, Exit, Failure};
-use crate::{completions, config, decode, man, paint};
+use crate::{completions, config, decode, man, paint, ports, sim};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -14,6 +14,8 @@ const STYLES: Styles = Styles::styled()
 
 const EXAMPLES: &str = "\
 Examples:
+  meterline sim --list                  the meters that can be simulated
+  meterline ports                       what is plugged in, and which meter speaks there
   meterline decode capture.bin          what did the meter send?
 ";
 
@@ -46,6 +48,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Decode(decode::Arguments),
+    Sim(Box<sim::Arguments>),
+    Ports(ports::Arguments),
     Config(config::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -56,6 +60,8 @@ impl Cli {
     pub fn run(self) -> Result<Exit, Failure> {
         match self.command {
             Command::Decode(arguments) => arguments.run(self.color),
+            Command::Sim(arguments) => arguments.run(self.color),
+            Command::Ports(arguments) => arguments.run(self.color),
             Command::Config(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),

@@ -11,6 +11,8 @@ pub enum Exit {
     Success = 0,
     /// It could not be done, or the answer is no.
     Failed = 1,
+    /// No meter was found to read from.
+    NoMeter = 4,
 }
 
 /// What `--help` says about exit statuses. Status 2 is clap's own.
@@ -37,6 +39,15 @@ pub enum Failure {
     /// `man NAME` with a name that is no command: choose one that is.
     #[error("there is no command `{0}`")]
     NoSuchCommand(String),
+    /// The system gives no event loop or thread: look at its limits.
+    #[error("cannot start: {0}")]
+    Runtime(io::Error),
+    /// A model of the simulator is broken.
+    #[error("{0}")]
+    Model(meter_sim::ModelError),
+    /// A simulated meter cannot be served: choose another place.
+    #[error("{0}")]
+    Serve(meter_sim::serve::ServeError),
     /// A file cannot be read: name another, or give the permission.
     #[error("cannot read {}: {source}", name(path))]
     Unreadable {
@@ -86,8 +97,9 @@ impl Failure {
                 io::ErrorKind::IsADirectory => Some("name a file in that directory"),
                 _ => None,
             },
+            Self::Runtime(_) => Some("look at the limits on open files and threads (`ulimit -a`)"),
             Self::NoSuchCommand(_) => Some("`meterline --help` lists the commands"),
-            Self::Closed | Self::Unwritable { .. } => None,
+            _ => None,
         }
     }
 

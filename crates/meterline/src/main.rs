@@ -7,9 +7,12 @@ mod cli;
 mod completions;
 mod config;
 mod decode;
+mod event_loop;
 mod failure;
 mod man;
 mod paint;
+mod ports;
+mod sim;
 
 use std::process::ExitCode;
 

@@ -3,15 +3,16 @@
 /// How much of the input's start is looked at.
 pub const START: usize = 4 * 1024;
 
-/// Advice for somebody whose input holds no telegram.
-pub fn advice(start: &[u8], total: u64) -> Option<&'static str> {
+/// Advice for somebody whose input holds no telegram: `text` is how the input starts as it is
+/// written down, `start` how the bytes in it do.
+pub fn advice(text: &[u8], start: &[u8], total: u64) -> Option<&'static str> {
+    if looks_like_d0(text) || looks_like_d0(start) {
+        return Some("this looks like IEC 62056-21 (D0) text, not SML; it is not supported");
+    }
     if total == 0 {
         return Some(
             "there was no byte to decode: is the input empty, or text without hex digits?",
         );
-    }
-    if looks_like_d0(start) {
-        return Some("this looks like IEC 62056-21 (D0) text, not SML; it is not supported");
     }
     if looks_like_hdlc(start) {
         return Some("this looks like DLMS/COSEM over HDLC, not SML; it is not supported");
@@ -53,12 +54,12 @@ mod tests {
     #[test]
     fn other_protocols_are_named() {
         let d0 = b"/ESY5Q3DA1004 V3.04\r\n\r\n1-0:0.0.0*255(112233)\r\n1-0:1.8.0*255(00000.1*kWh)\r\n!\r\n";
-        assert!(advice(d0, 80).is_some_and(|text| text.contains("D0")));
+        assert!(advice(d0, &[], 0).is_some_and(|text| text.contains("D0")));
         let hdlc = [
             0x7e, 0xa0, 0x84, 0xce, 0xff, 0x03, 0x13, 0x12, 0x8b, 0xe6, 0xe7, 0x00, 0x0f,
         ];
-        assert!(advice(&hdlc, 13).is_some_and(|text| text.contains("DLMS")));
-        assert!(advice(&[0x55; 100], 100).is_some_and(|text| text.contains("9600")));
-        assert!(advice(&[], 0).is_some_and(|text| text.contains("empty")));
+        assert!(advice(&[], &hdlc, 13).is_some_and(|text| text.contains("DLMS")));
+        assert!(advice(&[], &[0x55; 100], 100).is_some_and(|text| text.contains("9600")));
+        assert!(advice(&[], &[], 0).is_some_and(|text| text.contains("empty")));
     }
 }

@@ -151,7 +151,7 @@ impl Decoding {
         }
         self.tally.lines_left_out = source.lines_left_out();
         let counts = decoder.counts();
-        let summary = self.tally.summary(counts, &start);
+        let summary = self.tally.summary(counts, source.start(), &start);
         self.note(&self.aside.dim(summary).to_string())?;
         self.out.flush().map_err(Failure::output)?;
         Ok(self.tally.clean(counts))

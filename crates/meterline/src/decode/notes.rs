@@ -51,7 +51,7 @@ impl Tally {
     }
 
     /// All of it in one line, and a second one with advice when nothing was found.
-    pub fn summary(&self, counts: &Counts, start: &[u8]) -> String {
+    pub fn summary(&self, counts: &Counts, text: &[u8], start: &[u8]) -> String {
         let total = counts.frame_bytes + skipped_bytes(counts);
         let mut parts = vec![format!("{} with values", plural(self.readings, "telegram"))];
         if self.salvaged > 0 {
@@ -82,14 +82,14 @@ impl Tally {
         if self.lines_left_out > 0 {
             parts.push(format!("{} not hex", plural(self.lines_left_out, "line")));
         }
-        let mut text = parts.join(", ");
+        let mut line = parts.join(", ");
         if counts.frames == 0
-            && let Some(advice) = hint::advice(start, total)
+            && let Some(advice) = hint::advice(text, start, total)
         {
-            text.push('\n');
-            text.push_str(advice);
+            line.push('\n');
+            line.push_str(advice);
         }
-        text
+        line
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Source {
     raw: Vec<u8>,
     filled: usize,
     decoded: Vec<u8>,
+    /// How the file begins, as it is written down.
+    start: Vec<u8>,
     ended: bool,
 }
 
@@ -67,6 +69,7 @@ impl Source {
             raw: vec![0; CHUNK],
             filled: 0,
             decoded: Vec::new(),
+            start: Vec::new(),
             ended: false,
         })
     }
@@ -81,6 +84,11 @@ impl Source {
         self.position
     }
 
+    /// How the file begins, as it is written down.
+    pub fn start(&self) -> &[u8] {
+        &self.start
+    }
+
     /// How many lines of a text were not hex.
     pub fn lines_left_out(&self) -> u64 {
         self.hex.lines_left_out()
@@ -92,6 +100,11 @@ impl Source {
             return Ok(None);
         }
         self.fill()?;
+        if self.start.is_empty() {
+            let seen = self.filled.min(ENOUGH_TO_TELL);
+            self.start
+                .extend_from_slice(self.raw.get(..seen).unwrap_or_default());
+        }
         if self.encoding != Encoding::Hex {
             return Ok((!self.ended).then(|| self.raw.get(..self.filled).unwrap_or_default()));
         }
