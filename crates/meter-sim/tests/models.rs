@@ -159,7 +159,7 @@ fn registers_add_up() {
         ((16, 7, 0), vec![(36, 7, 0), (56, 7, 0), (76, 7, 0)]),
     ];
     let mut compared = 0;
-    every_telegram(200, |model, config, telegram| {
+    every_telegram(40, |model, config, telegram| {
         if model.pin_lock && !config.pin_entered {
             // Each register is cut to whole kilowatt-hours by itself, as in real meters.
             return;
@@ -175,7 +175,7 @@ fn registers_add_up() {
             }
         }
     });
-    assert!(compared > 10_000, "{compared}");
+    assert!(compared > 5000, "{compared}");
 }
 
 #[test]
@@ -185,11 +185,11 @@ fn energy_never_falls_and_both_directions_are_reached() {
         let config = MeterConfig {
             seed: 4,
             pv_peak_w: 9_900,
-            step_ms: Some(60_000),
+            step_ms: Some(180_000),
             ..MeterConfig::default()
         };
         let mut last: Vec<(Obis, i64)> = Vec::new();
-        for telegram in Meter::new(model.clone(), &config).take(1440) {
+        for telegram in Meter::new(model.clone(), &config).take(240) {
             let energies: Vec<(Obis, i64)> = telegram
                 .registers
                 .iter()
@@ -214,7 +214,7 @@ fn energy_never_falls_and_both_directions_are_reached() {
         }
     }
     assert!(
-        importing > 1000 && exporting > 1000,
+        importing > 300 && exporting > 300,
         "{importing} {exporting}"
     );
 }
@@ -227,16 +227,14 @@ fn one_step_or_many_count_the_same_energy() {
         ..MeterConfig::default()
     };
     let fine = MeterConfig {
-        step_ms: Some(37),
+        step_ms: Some(370),
         ..config.clone()
     };
     let coarse = MeterConfig {
         step_ms: Some(370_000),
         ..config
     };
-    let fine = Meter::new(model.clone(), &fine)
-        .nth(30_000)
-        .expect("endless");
+    let fine = Meter::new(model.clone(), &fine).nth(3000).expect("endless");
     let coarse = Meter::new(model, &coarse).nth(3).expect("endless");
     assert_eq!(fine.registers, coarse.registers);
     assert_eq!(fine.seconds_index, coarse.seconds_index);
