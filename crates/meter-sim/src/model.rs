@@ -16,45 +16,8 @@
 //! # The file
 //!
 //! Keys that a model does not need are left out; unknown keys are refused. The types of this module
-//! say what each key means.
-//!
-//! ```toml
-//! title = "EMH mME40"
-//! documented = "recording EMH_mME40-AE6AKF0K0"
-//! assumed = "nothing"
-//! server-id = "0a 01 45 4d 48 00 00 20 4e 06"  # 1 EMH00 0211 7126, invented
-//! interval-ms = 1000
-//! seconds-start = 2005970
-//! pin-lock = true
-//!
-//! [transaction]                                # 0017d2b9, ba, bb, then bc ...
-//! id = [{ count = "messages", bytes = 4 }]
-//! start = 1561273
-//!
-//! [open]
-//! client-id = "ff ff ff ff ff ff"
-//! file-id = [{ count = "telegrams", bytes = 4 }]
-//! ref-time = "index"
-//! version = 1
-//!
-//! [list]
-//! client-id = "ff ff ff ff ff ff"
-//! name = "01 00 62 0a ff ff"
-//! sensor-time = "index"
-//!
-//! [status]
-//! import = 0x1c0104
-//! export = 0x1c0904
-//!
-//! [[entry]]
-//! obis = "1-0:1.8.0*255"
-//! value = "import"
-//! type = "u64"
-//! unit = "Wh"
-//! scaler = -1
-//! status = "u24"
-//! time = "index"
-//! ```
+//! say what each key means. This is `models/emh-mme40.toml`:
+#![doc = concat!("```toml\n", include_str!("../models/emh-mme40.toml"), "```")]
 
 mod catalogue;
 mod text;

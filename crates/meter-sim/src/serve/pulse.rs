@@ -9,7 +9,8 @@
 //! All ask for the user `admin` and the password on the label. Documented, by the readers that
 //! people have written for it: the paths, the shape of the metrics, that the node is often not
 //! number 1, that frames are broken now and then. Assumed: the fields of a node beside its id and
-//! `eui`, and the answer 503 to a reader that polls too fast (the bridge gets slow or silent).
+//! `eui`, and the answer 503 to a reader that polls too fast (the bridge gets slow or silent). The
+//! web socket that newer firmware offers beside these paths is not simulated.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -113,7 +114,7 @@ struct Head {
 
 /// Serves a meter as a bridge would. A baud rate plays no part: the bridge answers at once.
 ///
-/// After its last telegram it goes on answering with that one.
+/// After its last telegram it goes on answering with that one, until it is stopped.
 ///
 /// # Errors
 /// [`ServeError::Listen`].
