@@ -20,6 +20,8 @@ pub struct Arguments {
 enum Measurement {
     /// Speed of the decoder beside its peers.
     Decode,
+    /// Damaged telegrams that get past the checksums.
+    Mutations,
     /// Processor time, memory and latency of the daemon at five telegrams a second.
     Idle,
     /// Readings lost and doubled when the server is away and the daemon is killed.
@@ -32,6 +34,7 @@ enum Measurement {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (package, subcommand) = match arguments.what {
         Measurement::Decode => ("bench-decode", None),
+        Measurement::Mutations => ("bench-mutations", None),
         Measurement::Idle => ("bench-daemon", Some("idle")),
         Measurement::Outage => ("bench-daemon", Some("outage")),
         Measurement::Journal => ("bench-daemon", Some("journal")),
