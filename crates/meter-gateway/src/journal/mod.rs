@@ -29,6 +29,7 @@
 //! - **One process.** The second one is refused with the process id of the first.
 
 mod checksum;
+mod config;
 mod cursor;
 mod damage;
 mod error;
@@ -45,13 +46,16 @@ mod store;
 mod trouble;
 mod worker;
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use meter_core::UnixMillis;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use self::config::Config;
 pub use self::cursor::Cursor;
 pub use self::error::{AppendError, AskError, OpenError};
 pub use self::options::Options;
@@ -90,6 +94,9 @@ impl Journal {
         let lock = Lock::take(&options.path, directory)?;
         let room = Room::new(&options);
         let store = damage::open_or_replace(&options, &room)?;
+        // That the file exists has to survive a power cut as well. Some file systems cannot, and
+        // those do not need it.
+        let _ = File::open(directory).and_then(|directory| directory.sync_all());
         let path = options.path.clone();
         let worker = Worker::new(options, store, lock, room)
             .map_err(|source| OpenError::Disk { path, source })?;
@@ -292,6 +299,8 @@ fn start(mut worker: Worker, mut queue: mpsc::Receiver<Command>) -> std::io::Res
             tracing::error!(
                 "the journal's thread met an error of its own and goes on; please report it"
             );
+            // Should it come again at once, the log stays readable.
+            std::thread::sleep(Duration::from_secs(1));
         }
         drop(queue);
         worker.finish();

@@ -23,7 +23,7 @@ pub struct Options {
     /// Bytes that all of the journal's files together may take. Default 1 GiB, at least 512 KiB.
     pub max_size: u64,
     /// Bytes set aside on the disk, so that there is room to tidy up when it is full. Part of
-    /// `max_size`, of which it is at most a quarter. Default 1 MiB.
+    /// `max_size`, of which it is at most a quarter. Default 4 MiB.
     pub reserve: u64,
     /// Bytes of memory for readings that the disk does not take. Default 256 KiB.
     pub memory: usize,
@@ -41,7 +41,7 @@ impl Options {
             sync_interval: Duration::from_secs(5),
             max_age: Duration::from_hours(31 * 24),
             max_size: 1 << 30,
-            reserve: 1 << 20,
+            reserve: 4 << 20,
             memory: 256 << 10,
             tidy_interval: Duration::from_mins(1),
         }

@@ -151,6 +151,10 @@ impl Worker {
 
     /// Leaves everything on the disk.
     pub(super) fn finish(mut self) {
+        if let Some(trouble) = &mut self.trouble {
+            // The last chance.
+            trouble.retry_at = Instant::now();
+        }
         let synced = self.sync();
         if let Err(error) = synced {
             tracing::error!(%error, rows = self.pending.len(), "the journal ends with readings that the disk did not take");
