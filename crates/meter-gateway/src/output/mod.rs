@@ -6,8 +6,15 @@
 
 pub mod rest;
 
+use std::future::Future;
+use std::time::SystemTime;
+
+use meter_core::UnixMillis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::journal::Cursor;
 
 /// One output's settings, chosen by the key `type`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -16,4 +23,89 @@ use serde::{Deserialize, Serialize};
 pub enum Config {
     /// To an HTTP API.
     Rest(rest::Config),
+}
+
+/// What an output is doing, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Readings that the server has acknowledged since the start.
+    pub delivered: u64,
+    /// Readings that were set aside since the start, because the server refused them for good.
+    pub rejected: u64,
+    /// Readings that were left out since the start, because of `interval` or `meters`.
+    pub left_out: u64,
+    /// Readings in the journal that still have to be sent.
+    pub backlog: u64,
+    /// The time of the oldest of them.
+    pub oldest: Option<UnixMillis>,
+    /// When the server last acknowledged something.
+    pub last_success: Option<SystemTime>,
+    /// What went wrong last, and what to do about it; stays after it is over.
+    pub last_error: Option<String>,
+    /// What it is doing now.
+    pub state: State,
+}
+
+/// What an output is doing now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Nothing was sent yet.
+    #[default]
+    Starting,
+    /// Everything is delivered.
+    Idle,
+    /// Readings are on their way.
+    Delivering,
+    /// The server is away; it is tried again by itself.
+    Retrying,
+    /// Somebody has to mend something, see [`Status::last_error`]; readings are kept.
+    Misconfigured,
+}
+
+/// Why an output cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A REST output's settings.
+    #[error(transparent)]
+    Rest(#[from] rest::ConfigError),
+}
+
+/// Why a server was not found good.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// A REST output's server.
+    #[error(transparent)]
+    Rest(#[from] rest::ProbeError),
+}
+
+impl Config {
+    /// Finds what is wrong with the settings without connecting anywhere.
+    /// Reads the files that they name.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::Rest(config) => Ok(config.validate()?),
+        }
+    }
+
+    /// Shakes hands with the server and returns a sentence for people.
+    pub async fn probe(&self) -> Result<String, ProbeError> {
+        match self {
+            Self::Rest(config) => Ok(rest::probe(config).await?),
+        }
+    }
+
+    /// Delivers what the journal has behind `cursor` until `shutdown`; then a
+    /// POST that is on its way has one second to be answered. Dropping the
+    /// future at any point loses nothing: what was not acknowledged is sent
+    /// again by the next run.
+    pub async fn run(
+        &self,
+        cursor: Cursor,
+        status: watch::Sender<Status>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ConfigError> {
+        match self {
+            Self::Rest(config) => Ok(rest::run(config, cursor, status, shutdown).await?),
+        }
+    }
 }

@@ -23,6 +23,8 @@ pub struct Behaviour {
     pub then: Step,
     /// Readings that are refused, whatever the script says about success.
     pub refuse: Option<Refusal>,
+    /// Bodies longer than this are answered 413.
+    pub limit: Option<usize>,
 }
 
 impl Behaviour {
@@ -80,6 +82,7 @@ impl fmt::Debug for Behaviour {
             .field("script", &self.script)
             .field("then", &self.then)
             .field("refuse", &self.refuse.is_some())
+            .field("limit", &self.limit)
             .finish()
     }
 }

@@ -184,11 +184,15 @@ async fn answer(
         answered: None,
         connection,
     };
-    let (step, refuse) = {
+    let (step, refuse, limit) = {
         let mut behaviour = shared.behaviour();
-        (behaviour.next_step(), behaviour.refuse.clone())
+        let step = behaviour.next_step();
+        (step, behaviour.refuse.clone(), behaviour.limit)
     };
-    let refused = refuse.and_then(|refuse| received.readings().iter().find_map(|one| refuse(one)));
+    let too_long = limit.is_some_and(|limit| received.body.len() > limit);
+    let refused = refuse
+        .and_then(|refuse| received.readings().iter().find_map(|one| refuse(one)))
+        .or_else(|| too_long.then(|| Answer::status(413)));
     let reply = match (step, refused) {
         (Step::Accept, None) => Some(Answer::status(200)),
         (Step::Accept, Some(refused)) => Some(refused),
@@ -260,7 +264,8 @@ struct Pieces {
 
 enum End {
     Complete,
-    Cut,
+    /// The connection breaks, once what came before has left.
+    Cut(Pin<Box<tokio::time::Sleep>>),
     Again(Bytes),
 }
 
@@ -287,7 +292,9 @@ impl Pieces {
     fn cut() -> Self {
         Self {
             pieces: vec![Bytes::from_static(b"half an ")].into_iter(),
-            end: End::Cut,
+            end: End::Cut(Box::pin(tokio::time::sleep(
+                std::time::Duration::from_millis(50),
+            ))),
         }
     }
 }
@@ -298,14 +305,16 @@ impl Body for Pieces {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
-        let piece = self.pieces.next().map(|piece| Ok(Frame::data(piece)));
-        Poll::Ready(piece.or_else(|| match &self.end {
-            End::Complete => None,
-            End::Cut => Some(Err(Closed)),
-            End::Again(text) => Some(Ok(Frame::data(text.clone()))),
-        }))
+        if let Some(piece) = self.pieces.next() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        match &mut self.end {
+            End::Complete => Poll::Ready(None),
+            End::Cut(pause) => pause.as_mut().poll(cx).map(|()| Some(Err(Closed))),
+            End::Again(text) => Poll::Ready(Some(Ok(Frame::data(text.clone())))),
+        }
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) struct Client {
 struct Open {
     server: Endpoint,
     sender: SendRequest<Full<Bytes>>,
-    driver: Driver,
+    _driver: Driver,
 }
 
 /// The task that moves a connection's bytes; it ends with its owner.
@@ -242,7 +242,7 @@ impl Client {
         Ok(Open {
             server: endpoint.clone(),
             sender,
-            driver,
+            _driver: driver,
         })
     }
 }

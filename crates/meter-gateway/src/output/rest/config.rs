@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::client::Client;
 use super::endpoint::RedactedUrl;
+use super::payload::Payload;
 use crate::config::{Duration, Interval, Secret};
 use crate::tls;
 
@@ -170,6 +172,14 @@ impl Config {
             client_key: None,
             allow_insecure: false,
         }
+    }
+
+    /// Finds what is wrong without connecting anywhere. Reads the files that
+    /// the settings name.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        Payload::new(self)?;
+        Client::new(self)?;
+        Ok(())
     }
 
     pub(super) fn tls_files(&self) -> Result<tls::Files<'_>, ConfigError> {

@@ -98,6 +98,9 @@ pub enum Refusal {
         /// The last answer.
         answer: Answer,
     },
+    /// The template of the configuration fails.
+    #[error("nothing is sent, because the template fails: {0}")]
+    Template(String),
 }
 
 /// A status and what the server says with it, on one line, short, and without

@@ -10,18 +10,22 @@
 //! | 413 | the batch is halved and stays smaller; a single reading is treated as below |
 //! | any other 4xx | halved until the refused readings are found; they are set aside |
 
-#[expect(
-    dead_code,
-    reason = "the delivery loop that sends is built on top of it next"
-)]
 mod client;
 mod config;
 mod connect;
+mod deliver;
 mod endpoint;
 mod error;
+mod pace;
+mod payload;
+mod queue;
+mod report;
+mod suspects;
+mod thin;
 
 pub use config::{Config, ConfigError, Format, Method};
 pub use connect::ConnectError;
+pub(super) use deliver::run;
 pub use endpoint::{BadRedirect, RedactedUrl};
 pub use error::{Answer, Error, Obstacle, Refusal};
 
