@@ -7,4 +7,5 @@ pub mod journal;
 pub mod notify;
 pub mod output;
 pub mod ports;
+pub mod run;
 pub mod tls;

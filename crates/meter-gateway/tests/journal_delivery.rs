@@ -283,7 +283,7 @@ async fn suspects_are_kept_apart_until_a_person_decides() -> Outcome {
     let suspects = journal.suspects(10).await?;
     assert_eq!(suspects.len(), 3);
     assert_eq!(suspects[0].reason, "1.8.0 fell from 10 Wh to 3 Wh");
-    assert_eq!(journal.accept_suspects(HOUSE).await?, 2);
+    assert_eq!(journal.accept_suspects(HOUSE, 0).await?, 2);
     assert_eq!(journal.discard_suspects(SOLAR).await?, 1);
     let bodies: Vec<Vec<u8>> = cursor
         .next(10)

@@ -175,7 +175,6 @@ impl JsonSchema for Duration {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

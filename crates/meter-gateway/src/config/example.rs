@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Config;
 use super::value::TYPE;
@@ -39,6 +39,26 @@ const NAMES: [(&str, &str); 5] = [
     ("rest", "backend"),
 ];
 
+/// What is shown for keys that have no default. A type's own examples come second.
+fn examples(kind: &str) -> Value {
+    match kind {
+        "file" => json!({ "path": "/var/tmp/recording.bin" }),
+        "rest" => json!({
+            "url": "https://backend.example.org/readings",
+            "headers": { "X-Site": "roof" },
+            "username": "meterline",
+            "template": "{{ reading | tojson }}",
+            "content_type": "application/json",
+            "meters": ["1 EMH00 1059 9732"],
+            "max_rate": 10,
+            "ca_file": "/etc/meterline/ca.pem",
+            "client_cert": "/etc/meterline/client.pem",
+            "client_key": "/etc/meterline/client.key",
+        }),
+        _ => Value::Null,
+    }
+}
+
 /// A complete, commented configuration file. As it stands it is valid, and so is it with every
 /// optional key uncommented that shows a default.
 #[must_use]
@@ -53,12 +73,27 @@ pub fn example() -> String {
         .into_iter()
         .partition(|(_, property)| is_table(writer.resolve(property)));
     for (key, property) in keys {
-        writer.key(key, property, false, true);
+        writer.key(
+            key,
+            property,
+            &Value::Null,
+            Look {
+                required: false,
+                active: true,
+            },
+        );
     }
     for (key, property) in tables {
         writer.table(key, property);
     }
     writer.text
+}
+
+/// Whether a key must be there, and whether its table is there.
+#[derive(Clone, Copy)]
+struct Look {
+    required: bool,
+    active: bool,
 }
 
 struct Writer<'s> {
@@ -106,7 +141,7 @@ impl<'s> Writer<'s> {
         let Some(kinds) = entry["oneOf"].as_array() else {
             self.heading(self.description(schema));
             let _ = writeln!(self.text, "[{name}]");
-            self.keys(schema, true);
+            self.keys(schema, "", true);
             return;
         };
         for (index, kind) in kinds.iter().enumerate() {
@@ -117,6 +152,7 @@ impl<'s> Writer<'s> {
             let entry_name = known.map_or(type_name, |(_, name)| *name);
             if index == 0 {
                 self.heading(self.description(schema));
+                self.text.push_str("#\n");
                 self.comment(self.description(kind));
             } else {
                 self.heading(self.description(kind));
@@ -124,7 +160,7 @@ impl<'s> Writer<'s> {
             let off = if index == 0 { "" } else { "#" };
             let _ = writeln!(self.text, "{off}[{name}.{entry_name}]");
             let _ = writeln!(self.text, "{off}{TYPE} = \"{type_name}\"");
-            self.keys(kind, index == 0);
+            self.keys(kind, type_name, index == 0);
         }
     }
 
@@ -133,39 +169,49 @@ impl<'s> Writer<'s> {
         self.comment(text);
     }
 
-    fn keys(&mut self, schema: &'s Value, active: bool) {
+    fn keys(&mut self, schema: &'s Value, kind: &str, active: bool) {
+        let examples = examples(kind);
         let required: Vec<_> = self.resolve(schema)["required"]
             .as_array()
             .map(|required| required.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default();
         for (key, property) in self.properties(schema) {
             if key != TYPE {
-                self.key(key, property, required.contains(&key), active);
+                let required = required.contains(&key);
+                self.key(key, property, &examples[key], Look { required, active });
             }
         }
     }
 
     /// A key with its description; commented out unless it is required.
-    fn key(&mut self, key: &str, property: &'s Value, required: bool, active: bool) {
+    fn key(&mut self, key: &str, property: &'s Value, example: &Value, look: Look) {
         self.text.push('\n');
         self.comment(self.description(property));
         let choices = self.choices(property);
         if !choices.is_empty() {
             self.comment(Some(&format!("One of {}.", choices.join(", "))));
         }
-        let off = if required && active { "" } else { "#" };
-        let value = self.value(property);
+        let off = if look.required && look.active {
+            ""
+        } else {
+            "#"
+        };
+        let value = self.value(property, example);
         let _ = writeln!(self.text, "{off}{key} = {}", toml(&value));
     }
 
     /// The default, or an example.
-    fn value(&self, property: &'s Value) -> Value {
+    fn value(&self, property: &'s Value, example: &Value) -> Value {
         let resolved = self.resolve(property);
-        let mut given = [property, resolved].into_iter().filter_map(|schema| {
-            let default = Some(&schema["default"]).filter(|default| !default.is_null());
-            default.or_else(|| schema["examples"].get(0))
-        });
-        given.next().cloned().unwrap_or(Value::Null)
+        let candidates = [
+            &property["default"],
+            example,
+            &property["examples"][0],
+            &resolved["default"],
+            &resolved["examples"][0],
+        ];
+        let given = candidates.into_iter().find(|value| !value.is_null());
+        given.cloned().unwrap_or(Value::Null)
     }
 
     fn choices(&self, property: &'s Value) -> Vec<String> {
@@ -218,7 +264,7 @@ fn toml(value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Object(table) => inline(table),
-        Value::Null => "\"\"".to_owned(),
+        Value::Null => String::new(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }

@@ -165,9 +165,9 @@ impl Fault {
             masked(position.line)
         };
         let gutter = " ".repeat(position.number.to_string().len());
-        let room = shown.chars().count() + 1;
-        let before = position.column.saturating_sub(1).min(room - 1);
-        let carets = position.width.clamp(1, (room - before).max(1));
+        let length = shown.chars().count();
+        let before = position.column.saturating_sub(1).min(length);
+        let carets = position.width.clamp(1, (length - before).max(1));
         let _ = write!(
             out,
             "{file}:{}:{}: {}\n{gutter} |\n{} | {shown}\n{gutter} | {}{}",

@@ -96,7 +96,6 @@ impl JsonSchema for Interval {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

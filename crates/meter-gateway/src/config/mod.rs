@@ -18,22 +18,26 @@ mod duration;
 mod example;
 mod fault;
 mod file;
+mod guard;
 mod interval;
 mod read;
 mod secret;
 mod size;
 mod value;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::{input, journal, output};
 use fault::Fault;
 
 pub use duration::{BadDuration, Duration};
 pub use example::{example, schema};
 pub use file::{Environment, Error, candidates, default_state_dir, environment, find, load};
+pub use guard::Guard;
 pub use interval::Interval;
 pub use read::Faults;
 pub use secret::{BadSecret, Secret};
@@ -47,6 +51,16 @@ pub struct Config {
     /// root, `~/.local/state/meterline` for anybody else.
     #[schemars(extend("examples" = ["/var/lib/meterline"]))]
     pub state_dir: Option<PathBuf>,
+    /// Where meters are read: one table `[input.NAME]` for each. Without any, meterline looks for a
+    /// read head by itself.
+    pub input: BTreeMap<String, input::Config>,
+    /// Where readings go: one table `[output.NAME]` for each. The name is also that of the output's
+    /// place in the journal: renaming it begins with the newest reading.
+    pub output: BTreeMap<String, output::Config>,
+    /// How readings are kept until every output has delivered them.
+    pub journal: journal::Config,
+    /// Which readings are too strange to be true.
+    pub guard: Guard,
 }
 
 impl Config {
@@ -75,6 +89,32 @@ impl Config {
                            the program is started";
             faults.push(refuse(&["state_dir"], message.to_owned()));
         }
+        let names = self.input.keys().map(|name| ("input", name));
+        for (table, name) in names.chain(self.output.keys().map(|name| ("output", name))) {
+            if !is_name(name) {
+                let message =
+                    format!("`{name}` is no name: use letters, digits, `-` and `_`, 64 at most");
+                faults.push(refuse(&[table, name], message));
+            }
+        }
+        for (name, output) in &self.output {
+            if let Err(error) = output.validate() {
+                faults.push(refuse(&["output", name], error.to_string()));
+            }
+        }
+        let mut stdin = self.input.iter().filter(|(_, config)| config.is_stdin());
+        if let (Some((first, _)), Some((second, _))) = (stdin.next(), stdin.next()) {
+            let message = format!("standard input is already read by [input.{first}]");
+            faults.push(refuse(&["input", second, "path"], message));
+        }
         faults
     }
+}
+
+/// Names go into logs, into file names and into the journal.
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }

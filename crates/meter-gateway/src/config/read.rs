@@ -127,7 +127,6 @@ pub(super) fn place(text: &str, path: &[&str]) -> Option<Range<usize>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::collections::BTreeMap;
 

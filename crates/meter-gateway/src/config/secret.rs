@@ -177,7 +177,6 @@ impl JsonSchema for Secret {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::io::Write;
 

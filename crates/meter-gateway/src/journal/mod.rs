@@ -186,10 +186,11 @@ impl Journal {
         self.ask(move |worker| worker.suspects(limit)).await
     }
 
-    /// The meter was really replaced: its suspects are appended to the log. Returns how many.
-    pub async fn accept_suspects(&self, meter: &[u8]) -> Result<u64, AskError> {
+    /// The meter was really replaced: its suspects from number `first` on are appended to the log.
+    /// Returns how many.
+    pub async fn accept_suspects(&self, meter: &[u8], first: u64) -> Result<u64, AskError> {
         let meter = meter.to_owned();
-        self.ask(move |worker| worker.accept(&meter)).await
+        self.ask(move |worker| worker.accept(&meter, first)).await
     }
 
     /// The guard was right: deletes a meter's suspects. Returns how many.
@@ -201,6 +202,11 @@ impl Journal {
     /// The newest readings that backends refused, newest first.
     pub async fn rejected(&self, limit: usize) -> Result<Vec<Rejected>, AskError> {
         self.ask(move |worker| worker.rejected(limit)).await
+    }
+
+    /// The newest reading of each meter.
+    pub async fn newest(&self) -> Result<Vec<Record>, AskError> {
+        self.ask(Worker::newest_of_each_meter).await
     }
 
     /// The place of an output, by its name. One that is not known yet begins where `start` says.

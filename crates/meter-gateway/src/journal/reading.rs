@@ -179,6 +179,21 @@ impl Worker {
         Ok(found.records)
     }
 
+    /// For each meter its newest reading, delivered or not.
+    pub(super) fn newest_of_each_meter(&mut self) -> Result<Vec<Record>, AskError> {
+        self.read(|worker, store| {
+            let mut records = Vec::new();
+            for seq in worker.newest.values().copied() {
+                if let Some(record) = worker.pending.readings(seq, seq).next() {
+                    records.push(record.clone());
+                } else if let Some(stored) = store.reading(seq)?.filter(|stored| stored.sound) {
+                    records.push(stored.record);
+                }
+            }
+            Ok(records)
+        })
+    }
+
     /// A reading whose bytes changed on the disk is set aside like one that a backend refused.
     fn refuse_altered(&mut self, output: &str, seqs: &[u64]) {
         if seqs.is_empty() {

@@ -75,11 +75,12 @@ impl Worker {
         )
     }
 
-    /// Takes a meter's suspects into the log, with the time at which they were taken.
-    pub(super) fn accept(&mut self, meter: &[u8]) -> Result<u64, AskError> {
+    /// Takes a meter's suspects from number `first` on into the log, with the time at which they were taken.
+    pub(super) fn accept(&mut self, meter: &[u8], first: u64) -> Result<u64, AskError> {
         self.admit(
             |store| {
-                let suspects = store.suspects(Some(meter), 0, CHUNK)?;
+                let after = first.saturating_sub(1);
+                let suspects = store.suspects(Some(meter), after, CHUNK)?;
                 Ok(suspects
                     .into_iter()
                     .map(|suspect| Late {

@@ -1,0 +1,251 @@
+//! The inputs and outputs that run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+use super::change::Change;
+use super::task::Task;
+use crate::input::{self, Captured, monotonic};
+use crate::journal::{AskError, Journal, Start};
+use crate::output;
+
+/// An input gets this much longer than its own longest turn before it counts as hanging.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// An output lets a POST that is on its way be answered within this.
+const FAREWELL: Duration = Duration::from_millis(1200);
+
+/// The pause before a journal that does not answer is asked again.
+const JOURNAL_PAUSE: Duration = Duration::from_secs(5);
+
+/// A part that runs, with what it shows of itself.
+struct Running<S> {
+    task: Task,
+    status: watch::Receiver<S>,
+}
+
+/// The inputs, by name.
+pub(super) struct Inputs {
+    running: BTreeMap<String, Running<input::Status>>,
+    captured: mpsc::Sender<Captured>,
+}
+
+impl Inputs {
+    pub(super) fn new(captured: mpsc::Sender<Captured>) -> Self {
+        Self {
+            running: BTreeMap::new(),
+            captured,
+        }
+    }
+
+    pub(super) async fn apply(
+        &mut self,
+        changes: &[(String, Change)],
+        configs: &BTreeMap<String, input::Config>,
+    ) {
+        // All that goes before anything that comes: it may be the same port under another name.
+        for (name, _) in changes {
+            if let Some(running) = self.running.remove(name) {
+                running.task.stop().await;
+            }
+        }
+        for (name, _) in changes {
+            if let Some(config) = configs.get(name) {
+                let running = self.start(name, config.clone());
+                self.running.insert(name.clone(), running);
+            }
+        }
+    }
+
+    fn start(&self, name: &str, config: input::Config) -> Running<input::Status> {
+        let started = input::Status {
+            turned: monotonic(),
+            ..input::Status::default()
+        };
+        let (status, receiver) = watch::channel(started);
+        let short: Arc<str> = name.into();
+        let captured = self.captured.clone();
+        let task = Task::supervised(format!("input {name}"), move || {
+            let run = input::run(
+                Arc::clone(&short),
+                config.clone(),
+                captured.clone(),
+                status.clone(),
+            );
+            async move {
+                run.await;
+            }
+        });
+        Running {
+            task,
+            status: receiver,
+        }
+    }
+
+    pub(super) fn statuses(&self) -> BTreeMap<String, input::Status> {
+        let status = |running: &Running<input::Status>| running.status.borrow().clone();
+        self.running
+            .iter()
+            .map(|(name, running)| (name.clone(), status(running)))
+            .collect()
+    }
+
+    /// An input whose loop has not turned for longer than `within`.
+    pub(super) fn hanging(&self, within: Duration) -> Option<&str> {
+        let now = monotonic();
+        let limit = within.max(input::TURN + GRACE);
+        let hangs = |running: &Running<input::Status>| {
+            !running.task.is_finished()
+                && now.saturating_sub(running.status.borrow().turned) > limit
+        };
+        self.running
+            .iter()
+            .find(|(_, running)| hangs(running))
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// Stops all of them and lets go of the queue.
+    pub(super) async fn stop(self) {
+        for running in self.running.into_values() {
+            running.task.stop().await;
+        }
+    }
+}
+
+/// An output that runs, and the word that ends it.
+struct RunningOutput {
+    running: Running<output::Status>,
+    end: watch::Sender<bool>,
+}
+
+impl RunningOutput {
+    /// Lets a POST that is on its way be answered, but not for longer than `patience`.
+    async fn stop(self, patience: Duration) {
+        self.end.send_replace(true);
+        if !self.running.task.finish(patience).await {
+            tracing::debug!("an output was cut off; what it was sending is sent again");
+        }
+    }
+}
+
+/// The outputs, by name.
+pub(super) struct Outputs {
+    running: BTreeMap<String, RunningOutput>,
+    journal: Journal,
+}
+
+impl Outputs {
+    pub(super) fn new(journal: Journal) -> Self {
+        Self {
+            running: BTreeMap::new(),
+            journal,
+        }
+    }
+
+    pub(super) async fn apply(
+        &mut self,
+        changes: &[(String, Change)],
+        configs: &BTreeMap<String, output::Config>,
+    ) {
+        for (name, _) in changes {
+            if let Some(output) = self.running.remove(name) {
+                output.stop(FAREWELL).await;
+            }
+        }
+        let names = configs.keys().cloned().collect();
+        if let Err(error) = self.journal.retain_outputs(names).await {
+            tracing::debug!("the journal keeps outputs that are gone: {error}");
+        }
+        for (name, _) in changes {
+            if let Some(config) = configs.get(name) {
+                let output = self.start(name, config.clone()).await;
+                self.running.insert(name.clone(), output);
+            }
+        }
+    }
+
+    async fn start(&self, name: &str, config: output::Config) -> RunningOutput {
+        // Here and not in the task, so that the first reading finds its outputs in the journal.
+        if let Err(error) = self.journal.cursor(name, Start::Now).await {
+            tracing::debug!("output {name}: {error}");
+        }
+        let (status, receiver) = watch::channel(output::Status::default());
+        let (end, ended) = watch::channel(false);
+        let short: Arc<str> = name.into();
+        let journal = self.journal.clone();
+        let task = Task::supervised(format!("output {name}"), move || {
+            deliver(
+                Arc::clone(&short),
+                config.clone(),
+                journal.clone(),
+                status.clone(),
+                ended.clone(),
+            )
+        });
+        RunningOutput {
+            running: Running {
+                task,
+                status: receiver,
+            },
+            end,
+        }
+    }
+
+    pub(super) fn statuses(&self) -> BTreeMap<String, output::Status> {
+        let status = |output: &RunningOutput| output.running.status.borrow().clone();
+        self.running
+            .iter()
+            .map(|(name, output)| (name.clone(), status(output)))
+            .collect()
+    }
+
+    /// Tells all of them to end.
+    pub(super) fn end(&self) {
+        for output in self.running.values() {
+            output.end.send_replace(true);
+        }
+    }
+
+    /// Waits until they have ended, all within [`FAREWELL`].
+    pub(super) async fn stop(self) {
+        let last = Instant::now() + FAREWELL;
+        for output in self.running.into_values() {
+            let patience = last.saturating_duration_since(Instant::now());
+            output.stop(patience).await;
+        }
+    }
+}
+
+/// One run of an output.
+async fn deliver(
+    name: Arc<str>,
+    config: output::Config,
+    journal: Journal,
+    status: watch::Sender<output::Status>,
+    mut ended: watch::Receiver<bool>,
+) {
+    let cursor = loop {
+        match journal.cursor(&name, Start::Now).await {
+            Ok(cursor) => break cursor,
+            Err(AskError::Retry(why)) => {
+                tracing::warn!("output {name} waits for the journal: {why}");
+                sleep(JOURNAL_PAUSE).await;
+            }
+            Err(AskError::Closed) => return,
+        }
+    };
+    let shutdown = async move {
+        // An error means that nobody can end it any more, which ends it too.
+        let _ = ended.wait_for(|ended| *ended).await;
+    };
+    if let Err(error) = config.run(cursor, status, shutdown).await {
+        // The configuration was validated, so a file that it names has changed since.
+        tracing::error!(
+            "output {name} cannot start, and its readings wait in the journal: {error}"
+        );
+    }
+}

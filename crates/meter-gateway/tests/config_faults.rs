@@ -1,0 +1,214 @@
+//! What is said about a bad configuration file, to the letter.
+
+use std::io::Write;
+
+use meter_gateway::config::Config;
+
+/// The faults of a file that begins with a good input and a good output.
+fn faults(text: &str) -> String {
+    match Config::parse("meterline.toml", text) {
+        Ok(config) => format!("nothing is wrong: {config:#?}"),
+        Err(faults) => faults.to_string(),
+    }
+}
+
+#[track_caller]
+fn says(text: &str, expected: &[&str]) {
+    assert_eq!(faults(text), expected.join("\n"));
+}
+
+#[test]
+fn a_misspelt_table() {
+    says(
+        "[inputs.house]\ntype = \"serial\"\n",
+        &[
+            "meterline.toml:1:2: unknown key `inputs`: did you mean `input`?",
+            "  |",
+            "1 | [inputs.house]",
+            "  |  ^^^^^^",
+        ],
+    );
+}
+
+#[test]
+fn a_misspelt_key() {
+    says(
+        "[output.backend]\ntype = \"rest\"\nurl = \"https://example.org/\"\nbatchsize = 10\n",
+        &[
+            "meterline.toml:4:1: unknown key `batchsize` in [output.backend]: did you mean `batch_size`?",
+            "  |",
+            "4 | batchsize = …",
+            "  | ^^^^^^^^^",
+        ],
+    );
+}
+
+#[test]
+fn a_kind_that_does_not_exist() {
+    says(
+        "[input.house]\ntype = \"usb\"\n",
+        &[
+            "meterline.toml:2:8: `usb` is not allowed here: allowed are `serial`, `tcp`, `http`, `file`",
+            "  |",
+            "2 | type = \"usb\"",
+            "  |        ^^^^^",
+        ],
+    );
+}
+
+#[test]
+fn a_kind_that_is_missing() {
+    says(
+        "[input.house]\nport = \"auto\"\n",
+        &[
+            "meterline.toml:1:1: the key `type` is missing in [input.house] (one of `serial`, `tcp`, `http`, `file`)",
+            "  |",
+            "1 | [input.house]",
+            "  | ^^^^^^^^^^^^^",
+        ],
+    );
+}
+
+#[test]
+fn durations_sizes_and_numbers() {
+    says(
+        "[input.house]\ntype = \"serial\"\ninterval = 10\nbaud = \"9600\"\nparity = \"evn\"\n\
+         [journal]\nmax_age = \"1 month\"\nmax_size = \"1\"\n[guard]\nmax_power = -1\n",
+        &[
+            "meterline.toml:3:12: a text in quotes belongs here, but this is a number",
+            "  |",
+            "3 | interval = 10",
+            "  |            ^^",
+            "",
+            "meterline.toml:4:8: a whole number from 0 to 4294967295 belongs here, but this is a text",
+            "  |",
+            "4 | baud = \"9600\"",
+            "  |        ^^^^^^",
+            "",
+            "meterline.toml:5:10: `evn` is not allowed here: did you mean `even`?",
+            "  |",
+            "5 | parity = \"evn\"",
+            "  |          ^^^^^",
+            "",
+            "meterline.toml:7:11: `month` is no unit of time (units: ms, s, m, h, d, w; for example \"1h30m\")",
+            "  |",
+            "7 | max_age = \"1 month\"",
+            "  |           ^^^^^^^^^",
+            "",
+            "meterline.toml:8:12: a unit is missing after 1: write for example \"1 MiB\" (units: B, KiB, MiB, GiB, TiB, kB, MB, GB, TB)",
+            "  |",
+            "8 | max_size = \"1\"",
+            "  |            ^^^",
+            "",
+            "meterline.toml:10:13: this number does not fit: a whole number from 0 to 4294967295 belongs here",
+            "   |",
+            "10 | max_power = -1",
+            "   |             ^^",
+        ],
+    );
+}
+
+#[test]
+fn bad_urls() {
+    says(
+        "[output.a]\ntype = \"rest\"\nurl = \"example.org\"\n\
+         [output.b]\ntype = \"rest\"\nurl = \"http://example.org/ACCESSTOKEN\"\n\
+         [output.c]\ntype = \"rest\"\n",
+        &[
+            "meterline.toml:7:1: the key `url` is missing in [output.c]",
+            "  |",
+            "7 | [output.c]",
+            "  | ^^^^^^^^^^",
+        ],
+    );
+    let text = faults(
+        "[output.a]\ntype = \"rest\"\nurl = \"example.org\"\n\
+         [output.b]\ntype = \"rest\"\nurl = \"http://example.org/ACCESSTOKEN\"\n",
+    );
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("meterline.toml"))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "meterline.toml:1:1: url must look like https://HOST/PATH",
+            "meterline.toml:4:1: http://example.org/… is not encrypted, so anybody on the way can read \
+             and change the readings: use https://, or set allow_insecure = true if that is acceptable",
+        ]
+    );
+    assert!(!text.contains("ACCESSTOKEN"), "{text}");
+}
+
+#[test]
+fn a_secret_that_is_not_there() {
+    says(
+        "[output.a]\ntype = \"rest\"\nurl = \"https://example.org/{token}\"\ntoken = \"file:/nonexistent/token\"\n",
+        &[
+            "meterline.toml:4:9: the secret cannot be read from /nonexistent/token: No such file or directory (os error 2)",
+            "  |",
+            "4 | token = …",
+            "  |         ^",
+        ],
+    );
+}
+
+#[test]
+fn names_paths_and_standard_input() {
+    says(
+        "state_dir = \"state\"\n[input.\"my house\"]\ntype = \"serial\"\n\
+         [input.a]\ntype = \"file\"\npath = \"-\"\n[input.b]\ntype = \"file\"\npath = \"-\"\n",
+        &[
+            "meterline.toml:1:13: state_dir must be an absolute path, so that it does not depend on where the program is started",
+            "  |",
+            "1 | state_dir = \"state\"",
+            "  |             ^^^^^^^",
+            "",
+            "meterline.toml:2:1: `my house` is no name: use letters, digits, `-` and `_`, 64 at most",
+            "  |",
+            "2 | [input.\"my house\"]",
+            "  | ^^^^^^^^^^^^^^^^^^",
+            "",
+            "meterline.toml:9:8: standard input is already read by [input.a]",
+            "  |",
+            "9 | path = \"-\"",
+            "  |        ^^^",
+        ],
+    );
+}
+
+#[test]
+fn text_that_is_no_toml() {
+    says(
+        "[input.house]\ntype = serial\n",
+        &[
+            "meterline.toml:2:8: string values must be quoted, expected literal string",
+            "  |",
+            "2 | type = …",
+            "  |        ^",
+        ],
+    );
+}
+
+#[test]
+fn an_empty_file_is_a_configuration() {
+    assert_eq!(
+        Config::parse("meterline.toml", "").ok(),
+        Some(Config::default())
+    );
+}
+
+#[test]
+fn a_debug_print_shows_no_secret() -> Result<(), Box<dyn std::error::Error>> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(b"hunter2")?;
+    let text = format!(
+        "[output.a]\ntype = \"rest\"\nurl = \"https://example.org/{{token}}\"\ntoken = \"file:{}\"\n\
+         headers = {{ Authorization = \"hunter2\" }}\n",
+        file.path().display()
+    );
+    let shown = format!("{:?}", Config::parse("meterline.toml", &text)?);
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("file:"), "{shown}");
+    Ok(())
+}
