@@ -157,7 +157,10 @@ impl Run {
                 let count = of_meter.len() as u64;
                 if matches!(deed, Deed::Accept(_)) {
                     assert_eq!(
-                        self.journal.accept_suspects(METERS[meter], 0).await.unwrap(),
+                        self.journal
+                            .accept_suspects(METERS[meter], 0)
+                            .await
+                            .unwrap(),
                         count
                     );
                     self.model.admit(of_meter);

@@ -21,7 +21,9 @@ mod signals;
 mod task;
 mod view;
 
+use std::fs::DirBuilder;
 use std::future::pending;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,10 +97,15 @@ pub enum Error {
 /// Runs until [`Signal::Stop`], and returns with everything stored.
 pub async fn run(setup: Setup) -> Result<(), Error> {
     let state_dir = setup.config.state_dir.clone().unwrap_or(setup.state_dir);
-    std::fs::create_dir_all(&state_dir).map_err(|error| Error::StateDir {
-        path: state_dir.clone(),
-        error,
-    })?;
+    // When somebody is at home can be read from a meter, so nobody else may look.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&state_dir)
+        .map_err(|error| Error::StateDir {
+            path: state_dir.clone(),
+            error,
+        })?;
     let journal = Journal::open(setup.config.journal.options(&state_dir))?;
     let board = Board::new(setup.view);
     let pulse = Pulse::new();

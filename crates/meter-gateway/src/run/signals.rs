@@ -32,3 +32,23 @@ pub fn signals() -> io::Result<mpsc::Receiver<Signal>> {
     });
     Ok(receiver)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Signal as Kill, getpid, kill_process};
+
+    #[tokio::test]
+    async fn the_systems_signals_arrive() -> Result<(), Box<dyn std::error::Error>> {
+        let mut signals = signals()?;
+        for (sent, wanted) in [
+            (Kill::HUP, Signal::Reload),
+            (Kill::TERM, Signal::Stop),
+            (Kill::INT, Signal::Stop),
+        ] {
+            kill_process(getpid(), sent)?;
+            assert_eq!(signals.recv().await, Some(wanted));
+        }
+        Ok(())
+    }
+}
