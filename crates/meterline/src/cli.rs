@@ -4,7 +4,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::failure::{EXIT_HELP, Exit, Failure};
-use crate::{completions, config, decode, man, paint, ports, sim};
+use crate::{check, completions, config, decode, demo, man, paint, ports, run, sim, suspects};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -14,8 +14,9 @@ const STYLES: Styles = Styles::styled()
 
 const EXAMPLES: &str = "\
 Examples:
-  meterline sim --list                  the meters that can be simulated
-  meterline ports                       what is plugged in, and which meter speaks there
+  meterline demo                        see it work: simulated meters, a real HTTPS server
+  meterline run                         show the meter whose head is plugged in
+  meterline run --config meterline.toml deliver its readings
   meterline decode capture.bin          what did the meter send?
 ";
 
@@ -47,9 +48,13 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Arguments),
+    Demo(demo::Arguments),
     Decode(decode::Arguments),
     Sim(Box<sim::Arguments>),
     Ports(ports::Arguments),
+    Check(check::Arguments),
+    Suspects(suspects::Arguments),
     Config(config::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -59,9 +64,13 @@ impl Cli {
     /// Runs the subcommand.
     pub fn run(self) -> Result<Exit, Failure> {
         match self.command {
+            Command::Run(arguments) => arguments.run(self.color),
+            Command::Demo(arguments) => arguments.run(self.color),
             Command::Decode(arguments) => arguments.run(self.color),
             Command::Sim(arguments) => arguments.run(self.color),
             Command::Ports(arguments) => arguments.run(self.color),
+            Command::Check(arguments) => arguments.run(self.color),
+            Command::Suspects(arguments) => arguments.run(),
             Command::Config(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),

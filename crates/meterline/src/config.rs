@@ -1,6 +1,7 @@
 //! `meterline config`: an example, the JSON Schema, and the way to what is used.
 
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use meter_gateway::config;
 
@@ -60,4 +61,17 @@ fn places() -> String {
             format!("{}  ({mark})\n", path.display())
         });
     lines.collect()
+}
+
+/// The configuration that was named, or the first one in its usual places; none where nothing was
+/// configured yet.
+pub fn load(named: Option<&Path>) -> Result<Option<(PathBuf, config::Config)>, Failure> {
+    let Some(path) = named
+        .map(Path::to_owned)
+        .or_else(|| config::find(&config::environment))
+    else {
+        return Ok(None);
+    };
+    let config = config::load(&path).map_err(Failure::Configuration)?;
+    Ok(Some((path, config)))
 }

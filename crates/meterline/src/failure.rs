@@ -11,6 +11,8 @@ pub enum Exit {
     Success = 0,
     /// It could not be done, or the answer is no.
     Failed = 1,
+    /// The configuration is missing or wrong.
+    Configuration = 3,
     /// No meter was found to read from.
     NoMeter = 4,
 }
@@ -39,15 +41,45 @@ pub enum Failure {
     /// `man NAME` with a name that is no command: choose one that is.
     #[error("there is no command `{0}`")]
     NoSuchCommand(String),
+    /// `--log` with a filter that is none: write another.
+    #[error("the log filter is wrong: {0}")]
+    LogFilter(String),
+    /// The configuration is missing or wrong: its text says where and how.
+    #[error("{0}")]
+    Configuration(meter_gateway::config::Error),
+    /// There is no configuration where it is looked for: name one, or write one.
+    #[error("there is no configuration")]
+    NoConfiguration,
     /// The system gives no event loop or thread: look at its limits.
     #[error("cannot start: {0}")]
     Runtime(io::Error),
+    /// There is no room for what is kept only as long as the command runs.
+    #[error("cannot make a directory for a short time: {0}")]
+    Scratch(io::Error),
     /// A model of the simulator is broken.
     #[error("{0}")]
     Model(meter_sim::ModelError),
     /// A simulated meter cannot be served: choose another place.
     #[error("{0}")]
     Serve(meter_sim::serve::ServeError),
+    /// The simulated server cannot start.
+    #[error("{0}")]
+    Backend(meter_sim::backend::StartError),
+    /// A meter's number from which no server id follows: give the server id itself.
+    #[error("`{0}` is not a meter's number as this program prints it")]
+    NoMeterNumber(String),
+    /// The journal cannot be opened; its text says what to do.
+    #[error("{0}")]
+    Journal(meter_gateway::journal::OpenError),
+    /// The journal does not answer.
+    #[error("{0}")]
+    Ask(meter_gateway::journal::AskError),
+    /// The gateway cannot run: its journal, most of all.
+    #[error("{0}")]
+    Run(meter_gateway::run::Error),
+    /// The gateway has failed inside.
+    #[error("the gateway has failed: {0}; this is a fault of meterline, please report it")]
+    Task(tokio::task::JoinError),
     /// A file cannot be read: name another, or give the permission.
     #[error("cannot read {}: {source}", name(path))]
     Unreadable {
@@ -97,7 +129,17 @@ impl Failure {
                 io::ErrorKind::IsADirectory => Some("name a file in that directory"),
                 _ => None,
             },
+            Self::LogFilter(_) => {
+                Some("write for example `--log debug` or `--log info,meter_gateway=debug`")
+            }
+            Self::NoConfiguration => Some(
+                "`meterline config example` prints one to begin with, `meterline config where` says where it is looked for",
+            ),
             Self::Runtime(_) => Some("look at the limits on open files and threads (`ulimit -a`)"),
+            Self::NoMeterNumber(_) => {
+                Some("give its server id in hex, as `meterline decode` shows it")
+            }
+            Self::Scratch(_) => Some("set TMPDIR to a directory that may be written"),
             Self::NoSuchCommand(_) => Some("`meterline --help` lists the commands"),
             _ => None,
         }
@@ -106,6 +148,7 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Self::Closed => Exit::Success,
+            Self::Configuration(_) | Self::NoConfiguration => Exit::Configuration,
             _ => Exit::Failed,
         }
     }

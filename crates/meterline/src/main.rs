@@ -3,16 +3,24 @@
 //! Each subcommand is one module with its own arguments; this file only chooses between
 //! them and turns what they return into an exit status.
 
+mod check;
 mod cli;
 mod completions;
 mod config;
 mod decode;
+mod demo;
 mod event_loop;
 mod failure;
+mod gateway;
+mod live;
+mod logging;
 mod man;
 mod paint;
 mod ports;
+mod run;
+mod screen;
 mod sim;
+mod suspects;
 
 use std::process::ExitCode;
 

@@ -36,6 +36,11 @@ impl Paint {
         Self { on }
     }
 
+    /// Whether anything is painted.
+    pub fn is_on(self) -> bool {
+        self.on
+    }
+
     /// What a heading looks like.
     pub fn heading<T>(self, text: T) -> Painted<T> {
         self.code("1", text)

@@ -173,9 +173,9 @@ impl fmt::Display for NoPorts<'_> {
         writeln!(f, "{dev}/serial0 and {dev}/serial/by-id/*")?;
         write!(
             f,
-            "Plug the read head in; `dmesg | tail` shows whether the system sees it. In a container the \
-             device has to be passed in (--device /dev/ttyUSB0). Without hardware, `meterline demo` \
-             shows how it all works."
+            "Plug the read head in; `dmesg | tail` shows whether the system sees it. In a container the\n\
+             device has to be passed in (--device /dev/ttyUSB0). Without hardware, `meterline demo` shows\n\
+             how it all works."
         )
     }
 }

@@ -44,7 +44,18 @@ fn start(arguments: &[&str]) -> Result<(Running, String), Box<dyn Error>> {
     Ok((child, line))
 }
 
-const COMMANDS: [&str; 6] = ["decode", "sim", "ports", "config", "completions", "man"];
+const COMMANDS: [&str; 10] = [
+    "suspects",
+    "run",
+    "demo",
+    "check",
+    "decode",
+    "sim",
+    "ports",
+    "config",
+    "completions",
+    "man",
+];
 
 #[test]
 fn every_command_has_help_with_examples() -> Outcome {

@@ -15,6 +15,8 @@ use crate::failure::{Exit, Failure};
 use crate::paint::{Paint, When};
 use model::FaultsArgument;
 
+pub use model::find as find_model;
+
 /// Simulate meters: on a serial line, over TCP, as a Tibber Pulse bridge, or into a file
 ///
 /// Without a destination the bytes go to standard output, or, when that is a terminal, to a

@@ -1,0 +1,144 @@
+//! From what the gateway says of itself to what is on the screen.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use meter_core::{Decimal, Reading, Register, ServerId, UnixMillis};
+use meter_gateway::run::{MeterView, Snapshot};
+use tracing::Level;
+
+use crate::logging;
+use crate::screen::{Arrival, Condition, Meter, Output, Tone, View};
+
+/// Brings the meters on the screen up to date. `model` knows what a meter is, beyond its maker.
+pub fn meters(view: &mut View, snapshot: &Snapshot, model: impl Fn(&[u8]) -> Option<String>) {
+    for (server_id, newest) in &snapshot.meters {
+        let Ok(reading) = Reading::from_bytes(&newest.body) else {
+            continue;
+        };
+        let id = ServerId(server_id).meter_id().to_string();
+        let at = view
+            .meters
+            .iter()
+            .position(|meter| meter.id == id)
+            .unwrap_or_else(|| {
+                view.meters.push(Meter {
+                    id,
+                    ..Meter::default()
+                });
+                view.meters.len() - 1
+            });
+        let Some(meter) = view.meters.get_mut(at) else {
+            continue;
+        };
+        if meter.model.is_empty() {
+            let maker = reading.manufacturer().map(|maker| maker.to_string());
+            meter.model = model(server_id).or(maker).unwrap_or_default();
+        }
+        if meter.readings < newest.readings {
+            update(meter, newest, &reading);
+        }
+    }
+}
+
+fn update(meter: &mut Meter, newest: &MeterView, reading: &Reading<'_>) {
+    meter.readings = newest.readings;
+    let power = reading.power();
+    meter.power = power.map(|power| format!("{power} W"));
+    if let Some(watts) = power.and_then(whole) {
+        meter.push_watts(watts);
+    }
+    meter.import = counter(reading, 1);
+    meter.export = counter(reading, 2);
+    let rule = reading.registers().find_map(|register| register.rule);
+    meter.note = if reading.reduced() {
+        Some("locked: its PIN has not been entered".to_owned())
+    } else if newest.suspects > 0 {
+        Some(format!(
+            "{} readings were not plausible and are kept apart",
+            newest.suspects
+        ))
+    } else {
+        rule.map(|rule| format!("corrected: {rule}"))
+    };
+}
+
+/// Whole watts, cut.
+fn whole(power: Decimal) -> Option<i64> {
+    power.cut(0).to_string().parse().ok()
+}
+
+/// The counter of energy drawn (C = 1) or fed in (C = 2): in total, or else of the first tariff.
+fn counter(reading: &Reading<'_>, which: u8) -> Option<String> {
+    let counters = || reading.registers().filter(Register::is_counter);
+    let of_tariff =
+        |tariff| counters().find(|register| register.obis.quantity() == (which, 8, tariff));
+    let register = of_tariff(0).or_else(|| of_tariff(1))?;
+    Some(format!("{} Wh", register.number()?))
+}
+
+/// Brings one output on the screen up to date.
+pub fn output(output: &mut Output, status: &meter_gateway::output::Status) {
+    use meter_gateway::output::State;
+    output.condition = match status.state {
+        State::Starting => Condition::Starting,
+        State::Idle | State::Delivering => Condition::Good,
+        State::Retrying | State::Misconfigured => Condition::Retrying,
+    };
+    output.state = match status.state {
+        State::Starting => "nothing was sent yet".to_owned(),
+        State::Idle => "everything is delivered".to_owned(),
+        State::Delivering => "delivering".to_owned(),
+        State::Retrying => "away; it is tried again".to_owned(),
+        State::Misconfigured => status.last_error.clone().unwrap_or_default(),
+    };
+    output.delivered = status.delivered;
+    output.backlog = status.backlog;
+    output.worst_backlog = output.worst_backlog.max(status.backlog);
+}
+
+/// A line of the log, as it is shown.
+pub fn log_line(line: logging::Line) -> Arrival {
+    let tone = match line.level {
+        Level::ERROR | Level::WARN => Tone::Bad,
+        _ => Tone::Plain,
+    };
+    Arrival {
+        time: now(),
+        text: line.text,
+        tone,
+    }
+}
+
+/// The time of day in UTC.
+pub fn now() -> String {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let text = UnixMillis(i64::try_from(since.as_millis()).unwrap_or_default()).to_string();
+    text.get(11..19).unwrap_or(&text).to_owned()
+}
+
+/// `1:07`, or `1:01:07` from an hour on.
+pub fn elapsed(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
+/// A meter in one line, for those without a screen.
+pub fn line(meter: &Meter) -> String {
+    let power = meter.power.as_deref().unwrap_or("no power");
+    let named =
+        |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
+    let parts = [
+        Some(format!("{}  {power:>14}", meter.id)),
+        named("import", &meter.import),
+        named("export", &meter.export),
+        meter.note.as_ref().map(|note| format!("({note})")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
+}
