@@ -90,6 +90,19 @@ impl Authority {
         })
     }
 
+    /// A good certificate for another server of these names.
+    pub(super) fn identity_for(&self, names: &[&str]) -> Result<Identity, StartError> {
+        let key = KeyPair::generate()?;
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Identity {
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+        })
+    }
+
     /// The TLS side of a server that shows `certificate`.
     pub(super) fn server(
         &self,

@@ -250,6 +250,12 @@ impl Backend {
         self.authority.client()
     }
 
+    /// A new certificate of the backend's authority for another server, such as
+    /// a proxy in front of this one.
+    pub fn server_identity(&self, names: &[&str]) -> Result<Identity, StartError> {
+        self.authority.identity_for(names)
+    }
+
     /// Replaces the behaviour, from the next connection and request on.
     pub fn set_behaviour(&self, behaviour: Behaviour) {
         *self.shared.behaviour() = behaviour;

@@ -1,7 +1,6 @@
 //! Every way in which a connection to a server can fail, with the words that a
 //! person gets to read. Real sockets, real TLS.
 
-use std::error::Error;
 use std::io::Write as _;
 
 use meter_gateway::config::{Duration, Secret};
@@ -11,7 +10,7 @@ use meter_sim::backend::{
 };
 use tempfile::NamedTempFile;
 
-type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+use crate::setup::{Result, assert_says};
 
 const PATH: &str = "/api/v1/T0pS3cr3tT0k3n/telemetry";
 
@@ -54,12 +53,6 @@ async fn complaint_about(certificate: Certificate) -> Result<String> {
     };
     let (_backend, _ca, config) = server(config)?;
     Ok(complaint(&config).await)
-}
-
-fn assert_says(message: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(message.contains(part), "`{part}` is missing in: {message}");
-    }
 }
 
 #[tokio::test]

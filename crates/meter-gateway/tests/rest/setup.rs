@@ -261,3 +261,7 @@ pub fn assert_says(message: &str, parts: &[&str]) {
         assert!(message.contains(part), "`{part}` is missing in: {message}");
     }
 }
+
+pub fn numbers(range: std::ops::Range<i64>) -> Vec<i64> {
+    range.collect()
+}
