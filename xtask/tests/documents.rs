@@ -20,6 +20,41 @@ fn links_lead_somewhere() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// The headings of the page that are messages quote what the program says: each part of one,
+/// between gaps, is in the source.
+#[test]
+fn messages_are_what_the_program_says() {
+    let source = source();
+    let page = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let mut unknown = Vec::new();
+    let messages = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'));
+    for message in messages {
+        let parts = message
+            .split('…')
+            .map(|part| part.trim_matches([' ', ':', '.', ',', '(']));
+        let missing: Vec<_> = parts.filter(|part| !source.contains(part)).collect();
+        if !missing.is_empty() {
+            unknown.push(format!("{message}: {missing:?}"));
+        }
+    }
+    assert!(unknown.is_empty(), "{}", unknown.join("\n"));
+}
+
+/// All of the project's source, with texts that go on in the next line joined.
+fn source() -> String {
+    let joined = |file: String| {
+        let mut pieces = file.split("\\\n");
+        let first = pieces.next().unwrap_or_default().to_owned();
+        pieces.fold(first, |text, piece| text + piece.trim_start())
+    };
+    listed("crates/*.rs")
+        .into_iter()
+        .map(|file| joined(fs::read_to_string(file).unwrap()))
+        .collect()
+}
+
 /// Goes where a link goes, as far as the project reaches.
 fn follow(document: &Path, text: &str, link: &str) -> Result<(), &'static str> {
     if link.contains("://") || link.starts_with("mailto:") {
@@ -88,13 +123,18 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn documents() -> Vec<PathBuf> {
+    listed("*.md")
+}
+
+/// The project's own files that match.
+fn listed(pattern: &str) -> Vec<PathBuf> {
     let output = Command::new("git")
         .args([
             "ls-files",
             "--cached",
             "--others",
             "--exclude-standard",
-            "*.md",
+            pattern,
         ])
         .current_dir(root())
         .output()
