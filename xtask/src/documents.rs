@@ -6,17 +6,29 @@ use std::path::PathBuf;
 use crate::console;
 use crate::failure::Failure;
 use crate::process::{self, cargo};
+use crate::reference;
 
-/// Builds the program and runs the console blocks of all documents.
+/// Checks the configuration reference and runs the console blocks of all documents.
 pub fn check() -> Result<(), Failure> {
-    process::run(&mut cargo(&["build", "--locked"]))?;
-    let programs = process::target().join("debug");
+    let programs = programs()?;
+    reference::check(&programs)?;
     let mut blocks = 0;
     for document in documents()? {
         blocks += console::run(&document, &programs)?;
     }
     println!("{blocks} console blocks were run");
     Ok(())
+}
+
+/// Writes what is written from the program.
+pub fn write() -> Result<(), Failure> {
+    reference::write(&programs()?)
+}
+
+/// Where the program lies, newly built.
+fn programs() -> Result<PathBuf, Failure> {
+    process::run(&mut cargo(&["build", "--locked"]))?;
+    Ok(process::target().join("debug"))
 }
 
 /// The documents at the root and under `docs/`.

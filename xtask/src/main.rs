@@ -1,5 +1,5 @@
-//! What a person would otherwise have to remember, as commands: `cargo xtask test` and
-//! `cargo xtask bench`.
+//! What a person would otherwise have to remember, as commands: `cargo xtask test`,
+//! `cargo xtask bench` and `cargo xtask docs`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -12,6 +12,7 @@ mod documents;
 mod embedded;
 mod failure;
 mod process;
+mod reference;
 mod steps;
 mod system;
 mod test;
@@ -32,6 +33,8 @@ struct Arguments {
 enum Task {
     /// Everything that must hold before a change lands, with the set-up it needs.
     Test(test::Arguments),
+    /// Writes the configuration reference anew, from the types.
+    Docs,
     /// Measurements: of the decoder, of the running daemon, of its journal.
     Bench(bench::Arguments),
 }
@@ -39,6 +42,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test(arguments) => test::run(&arguments),
+        Task::Docs => documents::write(),
         Task::Bench(arguments) => bench::run(&arguments),
     };
     match done {

@@ -1,10 +1,16 @@
 //! The documents lead somewhere: each link to a file or a heading of the project.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use meter_gateway::config::Config;
 
 #[test]
 fn links_lead_somewhere() {
@@ -53,6 +59,24 @@ fn source() -> String {
         .into_iter()
         .map(|file| joined(fs::read_to_string(file).unwrap()))
         .collect()
+}
+
+/// Every `toml` block of every document.
+#[test]
+fn configurations_are_valid() {
+    let mut checked = 0;
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for block in text.split("\n```toml\n").skip(1) {
+            let block = block.split("\n```").next().unwrap();
+            let name = document.file_name().unwrap().to_string_lossy();
+            if let Err(faults) = Config::parse(&name, block) {
+                panic!("{faults}");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "no document shows a configuration");
 }
 
 /// Goes where a link goes, as far as the project reaches.
