@@ -151,7 +151,10 @@ fn framed(payload: &[u8]) {
             panic!("what was written is no frame");
         };
         assert_eq!(read.payload, payload);
-        assert_eq!(read.crc, crc);
+        // One frame in 65 536 is right by both checksums. Nothing tells which one was meant.
+        let covered = &writer.written()[..writer.written().len() - 2];
+        let by_both = CrcKind::X25.checksum(covered) == CrcKind::Kermit.checksum(covered);
+        assert!(read.crc == crc || by_both);
         assert!(input.is_empty());
     }
 }
