@@ -27,18 +27,18 @@ Examples:
     version,
     about,
     styles = STYLES,
-    propagate_version = true,
     disable_help_subcommand = true,
     after_help = format!("{EXAMPLES}\n{EXIT_HELP}"),
 )]
 pub struct Cli {
-    /// When to use colours
+    /// When to use colours: auto, always or never; `auto` honours `NO_COLOR`
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
         default_value = "auto",
-        hide_possible_values = false
+        hide_possible_values = true,
+        display_order = 900
     )]
     color: paint::When,
 

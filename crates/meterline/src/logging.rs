@@ -40,6 +40,7 @@ impl LogArguments {
         Ok(
             if std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal() {
                 let builder = builder
+                    .with_ansi(false)
                     .event_format(ForJournal)
                     .with_env_filter(filter)
                     .with_filter_reloading();

@@ -20,7 +20,7 @@ pub enum Encoding {
     Auto,
     /// The bytes as the meter sent them
     Binary,
-    /// Hex text: a run of digits, a dump of Tasmota, `ESPHome`, xxd, hexdump -C, …
+    /// Hex text: a run of digits, a dump of Tasmota, xxd, hexdump -C, …
     Hex,
 }
 

@@ -9,6 +9,7 @@ mod show;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
+use std::time;
 
 use meter_gateway::config::Duration;
 use meter_sim::Model;
@@ -81,7 +82,7 @@ impl Arguments {
             outage: self.outage.map(Duration::get),
             refuse_every: self.refuse_every,
         };
-        let balance = runtime()?.block_on(async {
+        let (balance, away) = runtime()?.block_on(async {
             let mut scene = Scene::open(&plan)?;
             match log {
                 Ok(lines) => show::on_screen(&mut scene, &plan, lines).await,
@@ -93,9 +94,13 @@ impl Arguments {
                 }
             }
             .map_err(Failure::output)?;
+            if scene.balance().missing() > 0 {
+                writeln!(io::stdout(), "waiting for the last readings to arrive …")
+                    .map_err(Failure::output)?;
+            }
             scene.close().await
         })?;
-        let text = summary(balance, &plan, paint);
+        let text = summary(balance, away, &plan, paint);
         io::stdout()
             .lock()
             .write_all(text.as_bytes())
@@ -118,16 +123,17 @@ fn default_models() -> Result<Vec<Arc<Model>>, Failure> {
         .collect()
 }
 
-fn summary(balance: Balance, plan: &Plan, paint: Paint) -> String {
+fn summary(balance: Balance, away: time::Duration, plan: &Plan, paint: Paint) -> String {
     let Balance {
         sent,
         arrived,
         duplicates,
         wrong,
     } = balance;
-    let away = match plan.outage {
-        Some(outage) => format!("; the server was away for {outage:?}"),
-        None => String::new(),
+    let away = if away.is_zero() {
+        String::new()
+    } else {
+        format!("; the server was away for {} s", away.as_secs())
     };
     let verdict = if balance.is_even() {
         paint.good("Every reading arrived with exactly its values.")
@@ -135,9 +141,9 @@ fn summary(balance: Balance, plan: &Plan, paint: Paint) -> String {
         paint.bad("Not every reading arrived with exactly its values.")
     };
     format!(
-        "{} meters sent {sent} readings{away}\narrived {arrived}, missing {}, wrong {wrong}, duplicates {duplicates}\n\
+        "{} sent {sent} readings{away}\narrived {arrived}, missing {}, wrong {wrong}, duplicates {duplicates}\n\
          {verdict}\n",
-        plan.models.len(),
+        plan.meters(),
         balance.missing(),
     )
 }

@@ -44,6 +44,16 @@ pub struct Plan {
     pub refuse_every: Option<u64>,
 }
 
+impl Plan {
+    /// How many meters there are, in words.
+    pub fn meters(&self) -> String {
+        match self.models.len() {
+            1 => "1 meter".to_owned(),
+            several => format!("{several} meters"),
+        }
+    }
+}
+
 /// Everything that runs.
 pub struct Scene {
     meters: Vec<(Running, UnboundedReceiver<Sent>)>,
@@ -54,6 +64,9 @@ pub struct Scene {
     started: Instant,
     outage: Option<(Duration, Duration)>,
     away: bool,
+    away_since: Instant,
+    /// How long the server was away, all in all.
+    away_time: Duration,
     /// Holds configuration and journal; the directory goes with it.
     _scratch: TempDir,
 }
@@ -109,6 +122,8 @@ impl Scene {
                 (begin, begin + outage)
             }),
             away: false,
+            away_since: Instant::now(),
+            away_time: Duration::ZERO,
             _scratch: scratch,
         })
     }
@@ -166,6 +181,11 @@ impl Scene {
     async fn set_away(&mut self, away: bool) {
         self.backend.outage(away).await;
         self.away = away;
+        if away {
+            self.away_since = Instant::now();
+        } else {
+            self.away_time += self.away_since.elapsed();
+        }
     }
 
     fn take_down(&mut self, news: &mut News) {
@@ -192,8 +212,9 @@ impl Scene {
         }
     }
 
-    /// Stops the meters, waits until everything has arrived, stops the rest, and gives the books.
-    pub async fn close(mut self) -> Result<Balance, Failure> {
+    /// Stops the meters, waits until everything has arrived, stops the rest, and gives the books,
+    /// and how long the server was away.
+    pub async fn close(mut self) -> Result<(Balance, Duration), Failure> {
         if self.away {
             self.set_away(false).await;
         }
@@ -210,7 +231,7 @@ impl Scene {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.gateway.stop().await?;
-        Ok(self.ledger.balance())
+        Ok((self.ledger.balance(), self.away_time))
     }
 
     /// Nothing more will arrive: everything has, or has been refused for good.

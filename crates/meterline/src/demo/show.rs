@@ -49,8 +49,7 @@ pub async fn on_screen(
             () = &mut interrupt => break,
         }
     }
-    "waiting for the last readings to arrive …".clone_into(&mut view.footer);
-    screen.show(&view)
+    Ok(())
 }
 
 fn is_over(scene: &Scene, plan: &Plan) -> bool {
@@ -129,11 +128,7 @@ pub async fn as_lines(scene: &mut Scene, plan: &Plan) -> io::Result<()> {
     let mut interrupt = pin!(interrupted());
     let mut frames = tokio::time::interval(FRAME);
     let mut second = 0;
-    say(&format!(
-        "{} meters, server {}",
-        plan.models.len(),
-        scene.address()
-    ))?;
+    say(&format!("{}, server {}", plan.meters(), scene.address()))?;
     while !is_over(scene, plan) {
         let news = scene.step().await;
         let elapsed = live::elapsed(scene.elapsed());
