@@ -48,6 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         });
         steps.run("documentation builds", documentation);
         steps.run("documents", documents::check);
+        steps.run("demo", demo);
         steps.run("microcontroller", embedded::check);
         steps.run("fuzz targets and measurements", beside);
         steps.run("licences and sources", licences);
@@ -103,6 +104,21 @@ fn tests(shared: Option<&PathBuf>) -> Result<(), Failure> {
         command.env("METERLINE_SHARED", folder);
     }
     process::run(&mut command)
+}
+
+/// The README's other command, with an outage: it succeeds only if every reading arrived.
+fn demo() -> Result<(), Failure> {
+    process::run(&mut cargo(&[
+        "run",
+        "--release",
+        "--locked",
+        "--",
+        "demo",
+        "--for",
+        "15s",
+        "--outage",
+        "5s",
+    ]))
 }
 
 /// The workspaces beside the main one still compile. Their lock files follow the main one's
