@@ -8,9 +8,14 @@
 //! |---|---|
 //! | is before the program was built | provisional: monotonic, re-stamped once it is plausible |
 //! | starts before the last good time, not synchronised | provisional, until it has gone on for [`PERSISTENCE`] |
+//! | starts on a host whose clock stands still while it is off | provisional, until it is synchronised or set, or the host has been up for [`PERSISTENCE`] |
 //! | steps by up to [`LARGE_STEP`] | followed at once |
 //! | steps by more, and the kernel calls it synchronised | followed at once |
 //! | steps by more otherwise | not followed until it has persisted for [`PERSISTENCE`] |
+//!
+//! A host without a clock chip (a Raspberry Pi) starts with the time at which it was switched off,
+//! which is as plausible as any other and may be hours old. Such a host says so with
+//! [`Clock::stands_still_while_off`], and is believed when time synchronisation had its chance.
 //!
 //! While a step is not followed, time goes on from the monotonic clock. Every step above
 //! [`SMALL_STEP`] is reported once.
@@ -58,6 +63,11 @@ pub enum ClockEvent {
         /// What it says.
         wall: UnixMillis,
     },
+    /// The clock may have stood still while the host was off: time stamps are provisional.
+    Unsure {
+        /// What it says.
+        wall: UnixMillis,
+    },
     /// The clock is plausible for the first time: provisional stamps can be resolved.
     Plausible {
         /// What it says.
@@ -82,6 +92,8 @@ pub enum ClockEvent {
 pub struct Clock {
     built: UnixMillis,
     last_good: UnixMillis,
+    /// The time at the start of the host may be that of its end.
+    stood_still: bool,
     state: State,
 }
 
@@ -146,7 +158,18 @@ impl Clock {
         Self {
             built,
             last_good: last_good.unwrap_or(built).max(built),
+            stood_still: false,
             state: State::New,
+        }
+    }
+
+    /// For a host without a clock chip: its wall clock goes on from where it was when the host was
+    /// switched off, so it is not believed at once after the host has started.
+    #[must_use]
+    pub fn stands_still_while_off(self) -> Self {
+        Self {
+            stood_still: true,
+            ..self
         }
     }
 
@@ -191,8 +214,9 @@ impl Clock {
     }
 
     fn start(&mut self, now: Now) -> Option<ClockEvent> {
-        match self.wait(now, None) {
+        match self.wait(now, Some(Pair::of(now))) {
             Some(ClockEvent::Plausible { .. }) => None,
+            _ if now.wall >= self.last_good => Some(ClockEvent::Unsure { wall: now.wall }),
             _ => Some(ClockEvent::Implausible { wall: now.wall }),
         }
     }
@@ -203,11 +227,14 @@ impl Clock {
             self.state = State::Waiting(None);
             return None;
         }
+        let same = candidate.filter(|candidate| !exceeds(candidate.step(now), SMALL_STEP));
+        // Somebody has set the clock since it was first seen, and nobody sets it to an old time.
+        let was_set = same.is_none();
+        let may_be_old = self.stood_still && !was_set && now.monotonic < PERSISTENCE;
         // The last good time may itself have been wrong, so it only delays.
-        let candidate = candidate
-            .filter(|candidate| !exceeds(candidate.step(now), SMALL_STEP))
-            .unwrap_or(pair);
-        if now.wall >= self.last_good || now.synchronised || candidate.persisted(now) {
+        let candidate = same.unwrap_or(pair);
+        let believed = now.wall >= self.last_good && !may_be_old;
+        if believed || now.synchronised || candidate.persisted(now) {
             self.state = State::Running(pair, None);
             return Some(ClockEvent::Plausible { wall: now.wall });
         }
@@ -306,6 +333,43 @@ mod tests {
         assert_eq!(stamp, Stamp::Provisional(Duration::from_secs(1)));
         let (stamp, _) = clock.observe(synchronised(at(2, -DAY)));
         assert_eq!(stamp, Stamp::Utc(UnixMillis(TODAY + 2000 - DAY)));
+    }
+
+    #[test]
+    fn a_clock_that_stood_still_waits_to_be_synchronised_or_set() {
+        let hours = 7 * 3_600_000;
+        let still =
+            || Clock::new(UnixMillis(BUILT), Some(UnixMillis(TODAY))).stands_still_while_off();
+
+        let mut clock = still();
+        let (early, event) = clock.observe(at(20, 0));
+        assert_eq!(early, Stamp::Provisional(Duration::from_secs(20)));
+        assert!(matches!(event, Some(ClockEvent::Unsure { .. })));
+        let (stamp, event) = clock.observe(at(50, hours));
+        assert_eq!(stamp, Stamp::Utc(UnixMillis(TODAY + 50_000 + hours)));
+        assert!(matches!(event, Some(ClockEvent::Plausible { .. })));
+        assert_eq!(
+            clock.resolve(early),
+            Some(UnixMillis(TODAY + 20_000 + hours))
+        );
+
+        let mut clock = still();
+        clock.observe(at(20, 0));
+        assert_eq!(clock.observe(synchronised(at(21, 0))).0, good(21));
+
+        let mut clock = still();
+        assert!(matches!(clock.observe(at(599, 0)).0, Stamp::Provisional(_)));
+        assert_eq!(
+            clock.observe(at(600, 0)).0,
+            good(600),
+            "nobody can tell better"
+        );
+
+        assert_eq!(
+            still().observe(at(86_400, 0)).0,
+            good(86_400),
+            "up for long"
+        );
     }
 
     #[test]
