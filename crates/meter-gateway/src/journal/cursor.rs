@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Journal;
-use super::error::AskError;
+use super::error::{AppendError, AskError};
 use super::record::{Backlog, Record};
 use super::worker::Stage;
 
@@ -106,6 +106,9 @@ impl Cursor {
             .stage(stage)
             .await
             .map(drop)
-            .map_err(|_| AskError::Closed)
+            .map_err(|error| match error {
+                AppendError::Closed => AskError::Closed,
+                error => AskError::Retry(error.to_string()),
+            })
     }
 }

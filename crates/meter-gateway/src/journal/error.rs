@@ -92,6 +92,10 @@ pub enum AppendError {
     /// Drop it: no meter sends that much.
     #[error("a reading of {0} bytes is more than the journal takes")]
     TooLong(usize),
+    /// Go on: the journal's thread met an error of its own while it had the row, which may be stored
+    /// or lost.
+    #[error("the journal met an error of its own and may have lost it")]
+    Fault,
     /// Stop: the journal was closed.
     #[error("the journal is closed")]
     Closed,

@@ -43,6 +43,7 @@ mod room;
 mod schema;
 mod stamping;
 mod store;
+mod suspects;
 mod trouble;
 mod worker;
 
@@ -175,10 +176,39 @@ impl Journal {
         let row = Row::Suspect {
             meter: meter.into(),
             time,
+            moment: None,
             reason: reason.to_owned(),
             body,
         };
         self.stage(Stage::Row(row)).await.map(drop)
+    }
+
+    /// The same before the wall clock can be believed: `wall` is what it says. [`restamp`](Self::restamp)
+    /// gives these suspects their time as well, and until then they cannot be accepted.
+    pub async fn append_provisional_suspect(
+        &self,
+        meter: &[u8],
+        moment: Moment,
+        wall: UnixMillis,
+        reason: &str,
+        body: Vec<u8>,
+    ) -> Result<(), AppendError> {
+        short(&body)?;
+        let row = Row::Suspect {
+            meter: meter.into(),
+            time: wall,
+            moment: Some(moment),
+            reason: reason.to_owned(),
+            body,
+        };
+        self.stage(Stage::Row(row)).await.map(drop)
+    }
+
+    /// The newest suspects of one meter, oldest first.
+    pub async fn suspects_of(&self, meter: &[u8], limit: usize) -> Result<Vec<Suspect>, AskError> {
+        let meter = meter.to_owned();
+        self.ask(move |worker| worker.suspects_of(&meter, limit))
+            .await
     }
 
     /// The oldest suspects.
@@ -263,7 +293,13 @@ impl Journal {
             .send(Command::Stage(stage, reply))
             .await
             .map_err(|_| AppendError::Closed)?;
-        answer.await.unwrap_or(Err(AppendError::Closed))
+        answer.await.unwrap_or_else(|_| {
+            Err(if self.commands.is_closed() {
+                AppendError::Closed
+            } else {
+                AppendError::Fault
+            })
+        })
     }
 
     async fn ask<T: Send + 'static>(
@@ -279,7 +315,13 @@ impl Journal {
             .send(ask)
             .await
             .map_err(|_| AskError::Closed)?;
-        answer.await.unwrap_or(Err(AskError::Closed))
+        answer.await.unwrap_or_else(|_| {
+            Err(if self.commands.is_closed() {
+                AskError::Closed
+            } else {
+                AskError::Retry("its thread met an error of its own".to_owned())
+            })
+        })
     }
 }
 
@@ -315,4 +357,25 @@ fn start(mut worker: Worker, mut queue: mpsc::Receiver<Command>) -> std::io::Res
         .name("journal".to_owned())
         .spawn(serve)
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_fault_of_the_thread_is_not_the_end() -> Result<(), Box<dyn std::error::Error>> {
+        let directory = tempfile::tempdir()?;
+        let journal = Journal::open(Options::in_directory(directory.path()))?;
+        let fault = journal.ask(|_| -> Result<(), AskError> { panic!("on purpose") });
+        assert!(matches!(fault.await, Err(AskError::Retry(_))));
+        assert_eq!(
+            journal.append(b"meter", UnixMillis(1), vec![1]).await,
+            Ok(1)
+        );
+        let other = journal.clone();
+        journal.close().await;
+        assert_eq!(other.status().await, Err(AskError::Closed));
+        Ok(())
+    }
 }

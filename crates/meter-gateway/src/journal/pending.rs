@@ -22,6 +22,8 @@ pub(super) enum Row {
     Suspect {
         meter: Box<[u8]>,
         time: UnixMillis,
+        /// Set while the wall clock, and with it `time`, cannot be believed.
+        moment: Option<Moment>,
         reason: String,
         body: Vec<u8>,
     },
@@ -68,9 +70,10 @@ impl Row {
             Self::Suspect {
                 meter,
                 time,
+                moment,
                 reason,
                 body,
-            } => store.suspect(meter, *time, reason, body),
+            } => store.suspect(meter, *time, moment.as_ref(), reason, body),
             Self::Rejected {
                 output,
                 seq,
@@ -106,6 +109,13 @@ impl Pending {
     /// Writes all of them, in the transaction that is open.
     pub(super) fn write(&self, store: &mut Store) -> rusqlite::Result<()> {
         self.rows.iter().try_for_each(|row| row.write(store))
+    }
+
+    /// Rows that are no readings of the log.
+    pub(super) fn others(&self) -> impl Iterator<Item = &Row> {
+        self.rows
+            .iter()
+            .filter(|row| !matches!(row, Row::Reading(_)))
     }
 
     /// They are committed.

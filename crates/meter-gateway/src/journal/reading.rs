@@ -7,7 +7,7 @@ use super::position::Position;
 use super::record::{Backlog, Record, Rejected, Start, Status, Suspect};
 use super::store::{Store, Stored};
 use super::trouble::Cause;
-use super::worker::{Stage, Worker};
+use super::worker::{Asides, Stage, Worker};
 
 /// Bytes of bodies in one answer, after which it ends early: memory matters more than round trips.
 const ANSWER_BYTES: usize = 256 * 1024;
@@ -258,7 +258,35 @@ impl Worker {
         self.read(|_, store| store.suspects(None, 0, limit))
     }
 
+    /// The newest suspects of a meter, oldest first.
+    pub(super) fn suspects_of(
+        &mut self,
+        meter: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Suspect>, AskError> {
+        let mut suspects = self.read(|_, store| store.newest_suspects(meter, limit))?;
+        suspects.reverse();
+        Ok(suspects)
+    }
+
+    /// Rows beside the log; counted only when they may be others than last time.
+    fn asides(&mut self) -> Result<Asides, AskError> {
+        if let Some(asides) = self.asides {
+            return Ok(asides);
+        }
+        let asides = self.read(|_, store| {
+            Ok(Asides {
+                rejected: store.number("SELECT count(*) FROM rejected")?,
+                suspects: store.number("SELECT count(*) FROM suspects")?,
+                provisional: store.number("SELECT count(*) FROM provisional")?,
+            })
+        })?;
+        self.asides = Some(asides);
+        Ok(asides)
+    }
+
     pub(super) fn status(&mut self) -> Result<Status, AskError> {
+        let asides = self.asides()?;
         self.read(|worker, store| {
             Ok(Status {
                 last_seq: worker.last_seq,
@@ -266,9 +294,9 @@ impl Worker {
                 bytes: store.used_pages()? * super::options::PAGE,
                 in_memory: worker.pending.len() as u64,
                 trouble: worker.trouble.as_ref().map(|trouble| trouble.text.clone()),
-                rejected: store.number("SELECT count(*) FROM rejected")?,
-                suspects: store.number("SELECT count(*) FROM suspects")?,
-                provisional: store.number("SELECT count(*) FROM provisional")?,
+                rejected: asides.rejected,
+                suspects: asides.suspects,
+                provisional: asides.provisional,
                 losses: worker.losses,
             })
         })

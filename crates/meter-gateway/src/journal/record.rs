@@ -83,6 +83,8 @@ pub struct Losses {
     pub dropped: u64,
     /// Never on disk: the disk took nothing and the memory set aside for this was used up.
     pub from_memory: u64,
+    /// Kept apart by the guard, and given up before anybody accepted or discarded them.
+    pub suspects: u64,
     /// Found altered on the disk and therefore not delivered; once for each output.
     pub altered: u64,
 }

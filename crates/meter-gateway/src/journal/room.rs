@@ -1,7 +1,8 @@
 //! Room on the disk: what goes first when there is too much, and what happens when the disk is full.
 //!
 //! The order, least valuable first: readings that every output has delivered, oldest first; copies of
-//! rejected readings; then undelivered readings are thinned to the first of each quarter-hour and
+//! rejected readings; suspects, thinned to the first of each quarter-hour and meter at first; then
+//! undelivered readings are thinned to the first of each quarter-hour and
 //! meter, oldest first; then the oldest of those that are left; then readings that never got a time.
 //! The newest reading of a meter always stays.
 
@@ -15,16 +16,16 @@ use std::time::{Duration, Instant};
 use super::options::Options;
 use super::store::{Outline, Store, sql};
 use super::trouble::Cause;
-use super::worker::{Worker, now, write_losses};
+use super::worker::{Worker, write_losses};
 
 /// Milliseconds in a quarter-hour.
-const QUARTER: i64 = 15 * 60 * 1000;
+pub(super) const QUARTER: i64 = 15 * 60 * 1000;
 /// Appended readings after which it is time to look at the size again.
 const LOOK_AFTER: u32 = 256;
 /// Rejected readings and suspects kept of each kind.
-const ASIDE: usize = 10_000;
+pub(super) const ASIDE: u64 = 10_000;
 /// Readings without a time that are kept.
-const WAITING: usize = 50_000;
+const WAITING: u64 = 50_000;
 
 /// A file that is deleted when the disk is full, so that there is room to tidy up.
 #[derive(Debug)]
@@ -83,8 +84,15 @@ pub(super) struct Room {
     silent: HashMap<i64, u64>,
     /// The database may not grow, because the disk is full.
     frozen: bool,
-    thinning_told: bool,
-    dropping_told: bool,
+    pub(super) told: Told,
+}
+
+/// What was said since there was room last.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    thinning: bool,
+    dropping: bool,
+    pub(super) suspects: bool,
 }
 
 /// What happens to the undelivered among the readings of a step.
@@ -112,8 +120,7 @@ impl Room {
             kept: HashMap::new(),
             silent: HashMap::new(),
             frozen: false,
-            thinning_told: false,
-            dropping_told: false,
+            told: Told::default(),
         }
     }
 
@@ -184,8 +191,7 @@ impl Worker {
             return self.free_step();
         }
         if used < limit / 5 * 4 {
-            self.room.thinning_told = false;
-            self.room.dropping_told = false;
+            self.room.told = Told::default();
         }
         self.shrink()
     }
@@ -263,7 +269,7 @@ impl Worker {
     /// Deletes delivered readings that are older than they may get. True if there may be more.
     fn delete_expired(&mut self) -> rusqlite::Result<bool> {
         let age = i64::try_from(self.options.max_age.as_millis()).unwrap_or(i64::MAX);
-        let bound = now().0.saturating_sub(age);
+        let bound = self.ageing_time().saturating_sub(age);
         let mut old = self.oldest(self.delivered_through(), self.options.step())?;
         old.retain(|outline| outline.time < bound);
         if old.is_empty() {
@@ -276,31 +282,26 @@ impl Worker {
     /// Rejected readings and suspects by age and number, readings without a time by number.
     fn trim_asides(&mut self) -> rusqlite::Result<()> {
         let age = i64::try_from(self.options.max_age.as_millis()).unwrap_or(i64::MAX);
-        let bound = now().0.saturating_sub(age);
+        let bound = self.ageing_time().saturating_sub(age);
         let Some(store) = &self.store else {
             return Ok(());
         };
-        let conn = &store.conn;
-        conn.execute("DELETE FROM rejected WHERE rejected_at < ?", [bound])?;
-        conn.execute("DELETE FROM suspects WHERE time < ?", [bound])?;
-        let keep_newest = |table: &str, keep: usize| {
-            let statement = format!(
-                "DELETE FROM {table} WHERE rowid <= (SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT 1 OFFSET {keep})"
-            );
-            conn.execute(&statement, ())
-        };
-        keep_newest("rejected", ASIDE)?;
-        keep_newest("suspects", ASIDE)?;
-        let lost = keep_newest("provisional", WAITING)?;
+        store
+            .conn
+            .execute("DELETE FROM rejected WHERE rejected_at < ?", [bound])?;
+        store.keep_newest("rejected", ASIDE)?;
+        let lost = store.keep_newest("provisional", WAITING)?;
+        self.asides = None;
         if lost > 0 {
             tracing::error!(
                 lost,
                 "the clock was not set for so long that the oldest readings without a time are lost: set the clock (NTP)"
             );
-            self.losses.dropped += lost as u64;
+            self.losses.dropped += lost;
             self.losses_changed = true;
         }
-        Ok(())
+        self.expire_suspects(bound)?;
+        self.trim_suspects()
     }
 
     /// Gives up the least valuable that there is. False if there is nothing to give up.
@@ -310,13 +311,13 @@ impl Worker {
             self.give_up(&delivered, Loss::Dropped)?;
             return Ok(true);
         }
-        if self.delete_first("rejected")? > 0 || self.thin()? {
+        if self.delete_first("rejected")? > 0 || self.free_suspects()? || self.thin()? {
             return Ok(true);
         }
         let oldest = self.oldest(self.last_seq, self.options.step() / 4)?;
         if !oldest.is_empty() {
-            if !self.room.dropping_told {
-                self.room.dropping_told = true;
+            if !self.room.told.dropping {
+                self.room.told.dropping = true;
                 tracing::error!(
                     path = %self.options.path.display(),
                     "the journal's room is used up: the oldest undelivered readings are lost. Make an output \
@@ -332,7 +333,7 @@ impl Worker {
         Ok(lost > 0)
     }
 
-    fn delete_first(&mut self, table: &str) -> rusqlite::Result<u64> {
+    pub(super) fn delete_first(&mut self, table: &str) -> rusqlite::Result<u64> {
         let Some(store) = &self.store else {
             return Ok(0);
         };
@@ -341,6 +342,7 @@ impl Worker {
         );
         let deleted = store.conn.execute(&statement, ())? as u64;
         if deleted > 0 {
+            self.asides = None;
             self.note_commit();
         }
         Ok(deleted)
@@ -375,8 +377,8 @@ impl Worker {
             if surplus.is_empty() {
                 continue;
             }
-            if !self.room.thinning_told {
-                self.room.thinning_told = true;
+            if !self.room.told.thinning {
+                self.room.told.thinning = true;
                 tracing::warn!(
                     path = %self.options.path.display(),
                     "the journal's room is nearly used up by undelivered readings: of the oldest, one of each \

@@ -71,6 +71,10 @@ const MIGRATIONS: &[&str] = &["
         name TEXT PRIMARY KEY,
         value INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
+", "
+    -- Both are set as long as `time` is what a wrong clock said, as in the table of provisional readings.
+    ALTER TABLE suspects ADD COLUMN boot TEXT;
+    ALTER TABLE suspects ADD COLUMN monotonic INTEGER;
 "];
 
 /// Why a file cannot be used as it is.

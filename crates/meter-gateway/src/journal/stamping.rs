@@ -1,6 +1,8 @@
 //! Readings that come into the log late: those that waited for the clock, and suspects that were
 //! right after all.
 
+use std::collections::HashMap;
+
 use meter_core::UnixMillis;
 
 use super::error::AskError;
@@ -12,6 +14,9 @@ use super::worker::Worker;
 /// Readings that come into the log in one transaction.
 const CHUNK: usize = 256;
 
+/// Milliseconds by which the times of readings that came together may be behind one another.
+const TOGETHER: i64 = 1000;
+
 /// A reading on its way into the log, and the row that it comes from.
 struct Late {
     id: i64,
@@ -20,9 +25,25 @@ struct Late {
     body: Vec<u8>,
 }
 
+/// The time for a reading, and never that of the one before it: backends take two readings of one
+/// meter and one time for the same.
+fn next(given: &mut HashMap<Box<[u8]>, i64>, meter: &[u8], time: UnixMillis) -> UnixMillis {
+    let last = given.get(meter).copied();
+    let together = last.filter(|last| (0..TOGETHER).contains(&last.saturating_sub(time.0)));
+    let time = together.map_or(time.0, |last| last + 1);
+    given.insert(meter.into(), time);
+    UnixMillis(time)
+}
+
 impl Worker {
     /// Gives the readings of a boot their time: that of their monotonic clock plus `boot_time`.
     pub(super) fn restamp(&mut self, boot: &str, boot_time: UnixMillis) -> Result<u64, AskError> {
+        if !self.flush() {
+            return Err(self.not_now());
+        }
+        if self.read(|_, store| store.date_suspects(boot, boot_time))? > 0 {
+            self.note_commit();
+        }
         let stamp = |waiting: Waiting| {
             let time = boot_time.0.saturating_add_unsigned(waiting.monotonic_ms);
             Some(Late {
@@ -75,12 +96,12 @@ impl Worker {
         )
     }
 
-    /// Takes a meter's suspects from number `first` on into the log, with the time at which they were taken.
+    /// Takes a meter's suspects from number `first` on into the log, with the time at which they were
+    /// taken. Those whose time is not known stay.
     pub(super) fn accept(&mut self, meter: &[u8], first: u64) -> Result<u64, AskError> {
         self.admit(
             |store| {
-                let after = first.saturating_sub(1);
-                let suspects = store.suspects(Some(meter), after, CHUNK)?;
+                let suspects = store.dated_suspects(meter, first, CHUNK)?;
                 Ok(suspects
                     .into_iter()
                     .map(|suspect| Late {
@@ -100,6 +121,7 @@ impl Worker {
         if !self.flush() {
             return Err(self.not_now());
         }
+        self.asides = None;
         self.read(|_, store| {
             let mut discarded = 0;
             loop {
@@ -122,6 +144,7 @@ impl Worker {
         delete: impl Fn(&Store, i64) -> rusqlite::Result<()>,
     ) -> Result<u64, AskError> {
         let mut admitted = 0;
+        let mut given: HashMap<Box<[u8]>, i64> = HashMap::new();
         loop {
             if !self.flush() {
                 return Err(self.not_now());
@@ -132,8 +155,9 @@ impl Worker {
             };
             let moved = store.transaction(|store| {
                 let mut moved = Vec::new();
-                for late in chunk(store)? {
+                for mut late in chunk(store)? {
                     seq += 1;
+                    late.time = next(&mut given, &late.meter, late.time);
                     store.insert(&Record {
                         seq,
                         meter: late.meter.clone(),
@@ -141,7 +165,7 @@ impl Worker {
                         body: late.body,
                     })?;
                     delete(store, late.id)?;
-                    moved.push(late.meter);
+                    moved.push((late.meter, late.time));
                 }
                 Ok(moved)
             });
@@ -149,10 +173,11 @@ impl Worker {
                 Ok(moved) if moved.is_empty() => break,
                 Ok(moved) => {
                     admitted += moved.len() as u64;
-                    for meter in moved {
+                    for (meter, time) in moved {
                         let seq = self.last_seq + 1;
-                        self.note_appended(meter, seq);
+                        self.note_appended(meter, time, seq);
                     }
+                    self.asides = None;
                     self.note_commit();
                 }
                 Err(error) if Cause::of(&error) == Cause::Full && self.make_room(&error) => {}

@@ -11,7 +11,7 @@ use meter_core::UnixMillis;
 
 use super::checksum;
 use super::position::Position;
-use super::record::{Record, Rejected, Suspect};
+use super::record::{Moment, Record, Rejected, Suspect};
 
 /// Sequence numbers and counts are below 2^63 in the program and in the file.
 pub(super) fn sql(number: u64) -> i64 {
@@ -401,13 +401,18 @@ impl Store {
         &mut self,
         meter: &[u8],
         time: UnixMillis,
+        moment: Option<&Moment>,
         reason: &str,
         body: &[u8],
     ) -> Result<()> {
         let meter = self.meter(meter)?;
+        let boot = moment.map(|moment| &*moment.boot);
+        let monotonic = moment.map(|moment| sql(moment.monotonic_ms));
         self.conn
-            .prepare_cached("INSERT INTO suspects (meter, time, reason, body) VALUES (?, ?, ?, ?)")?
-            .execute(params![meter, time.0, reason, body])
+            .prepare_cached(
+                "INSERT INTO suspects (meter, time, boot, monotonic, reason, body) VALUES (?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![meter, time.0, boot, monotonic, reason, body])
             .map(drop)
     }
 
@@ -418,22 +423,108 @@ impl Store {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Suspect>> {
-        let meter = meter.map(|meter| self.meters.get(meter).copied().unwrap_or(-1));
+        let meter = meter.map(|meter| self.number_of(meter));
         self.conn
             .prepare_cached(
                 "SELECT id, meter, time, reason, body FROM suspects
                  WHERE id > ?1 AND (?2 IS NULL OR meter = ?2) ORDER BY id LIMIT ?3",
             )?
             .query_map(params![sql(after), meter, limit.cast_signed()], |row| {
-                Ok(Suspect {
-                    id: row.get::<_, i64>(0)?.cast_unsigned(),
-                    meter: self.name(row.get(1)?),
-                    time: UnixMillis(row.get(2)?),
-                    reason: row.get(3)?,
-                    body: row.get(4)?,
-                })
+                self.a_suspect(row)
             })?
             .collect()
+    }
+
+    /// The suspects of a meter whose time is known, oldest first, from a number on.
+    pub(super) fn dated_suspects(
+        &self,
+        meter: &[u8],
+        first: u64,
+        limit: usize,
+    ) -> Result<Vec<Suspect>> {
+        self.conn
+            .prepare_cached(
+                "SELECT id, meter, time, reason, body FROM suspects
+                 WHERE id >= ? AND meter = ? AND boot IS NULL ORDER BY id LIMIT ?",
+            )?
+            .query_map(
+                params![sql(first), self.number_of(meter), limit.cast_signed()],
+                |row| self.a_suspect(row),
+            )?
+            .collect()
+    }
+
+    /// The newest suspects of a meter, newest first.
+    pub(super) fn newest_suspects(&self, meter: &[u8], limit: usize) -> Result<Vec<Suspect>> {
+        self.conn
+            .prepare_cached(
+                "SELECT id, meter, time, reason, body FROM suspects
+                 WHERE meter = ? ORDER BY id DESC LIMIT ?",
+            )?
+            .query_map(params![self.number_of(meter), limit.cast_signed()], |row| {
+                self.a_suspect(row)
+            })?
+            .collect()
+    }
+
+    fn a_suspect(&self, row: &Row<'_>) -> Result<Suspect> {
+        Ok(Suspect {
+            id: row.get::<_, i64>(0)?.cast_unsigned(),
+            meter: self.name(row.get(1)?),
+            time: UnixMillis(row.get(2)?),
+            reason: row.get(3)?,
+            body: row.get(4)?,
+        })
+    }
+
+    /// The number of a meter in the file; one that no meter has if it is not there.
+    fn number_of(&self, meter: &[u8]) -> i64 {
+        self.meters.get(meter).copied().unwrap_or(-1)
+    }
+
+    /// Gives the suspects of a boot their time. Returns how many there were.
+    pub(super) fn date_suspects(&self, boot: &str, boot_time: UnixMillis) -> Result<usize> {
+        self.conn
+            .prepare_cached(
+                "UPDATE suspects SET time = ?2 + monotonic, boot = NULL, monotonic = NULL WHERE boot = ?1",
+            )?
+            .execute(params![boot, boot_time.0])
+    }
+
+    /// Of suspects older than this, those of each meter, and how many.
+    pub(super) fn aged_suspects(&self, before: i64) -> Result<Vec<(i64, i64, u64)>> {
+        self.conn
+            .prepare_cached(
+                "SELECT meter, max(time), count(*) FROM suspects
+                 WHERE time < ? AND boot IS NULL GROUP BY meter",
+            )?
+            .query_map([before], |row| {
+                let count: i64 = row.get(2)?;
+                Ok((row.get(0)?, row.get(1)?, count.cast_unsigned()))
+            })?
+            .collect()
+    }
+
+    /// Deletes the oldest suspects that are not the first of their quarter-hour and meter.
+    pub(super) fn thin_suspects(&self, quarter: i64, most: u64) -> Result<u64> {
+        let deleted = self
+            .conn
+            .prepare_cached(
+                "DELETE FROM suspects WHERE id IN (
+                    SELECT id FROM suspects WHERE id NOT IN (
+                        SELECT min(id) FROM suspects GROUP BY meter, time / ?1)
+                    ORDER BY id LIMIT ?2)",
+            )?
+            .execute([quarter, sql(most)])?;
+        Ok(deleted as u64)
+    }
+
+    /// Deletes all but the newest rows of a table. Returns how many.
+    pub(super) fn keep_newest(&self, table: &str, keep: u64) -> Result<u64> {
+        let statement = format!(
+            "DELETE FROM {table} WHERE rowid <= (SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT 1 OFFSET {keep})"
+        );
+        Ok(self.conn.execute(&statement, ())? as u64)
     }
 
     pub(super) fn delete_suspect(&self, id: u64) -> Result<()> {

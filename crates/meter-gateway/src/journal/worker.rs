@@ -59,6 +59,14 @@ pub(super) enum Command {
     Ask(Ask),
 }
 
+/// How many rows there are beside the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asides {
+    pub(super) rejected: u64,
+    pub(super) suspects: u64,
+    pub(super) provisional: u64,
+}
+
 /// Everything that the thread knows.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -71,6 +79,10 @@ pub(super) struct Worker {
     pub(super) last_seq: u64,
     /// The newest reading of each meter that sent one lately.
     pub(super) newest: HashMap<Box<[u8]>, u64>,
+    /// The latest time stamp in the log, as far as it was looked at.
+    latest: UnixMillis,
+    /// How many rows there are beside the log, unless they have to be counted again.
+    pub(super) asides: Option<Asides>,
     pub(super) losses: Losses,
     pub(super) losses_changed: bool,
     pub(super) durable_seq: u64,
@@ -97,6 +109,8 @@ impl Worker {
             pending: Pending::default(),
             last_seq: 0,
             newest: HashMap::new(),
+            latest: UnixMillis(i64::MIN),
+            asides: None,
             losses: Losses::default(),
             losses_changed: false,
             durable_seq: 0,
@@ -120,7 +134,9 @@ impl Worker {
     pub(super) fn adopt(&mut self, store: Store) -> rusqlite::Result<()> {
         self.last_seq = self.last_seq.max(store.last_seq()?);
         self.room.begin(store.counter("thinned_through")?);
+        self.asides = None;
         for outline in store.newest_outlines(2000)? {
+            self.latest.0 = self.latest.0.max(outline.time);
             self.newest
                 .entry(store.name(outline.meter))
                 .or_insert(outline.seq);
@@ -215,7 +231,7 @@ impl Worker {
                     time,
                     body,
                 }));
-                self.note_appended(meter, seq);
+                self.note_appended(meter, time, seq);
                 return seq;
             }
             Stage::Row(row) => self.pending.push(row),
@@ -241,8 +257,9 @@ impl Worker {
     }
 
     /// `seq` is the newest of all and of its meter.
-    pub(super) fn note_appended(&mut self, meter: Box<[u8]>, seq: u64) {
+    pub(super) fn note_appended(&mut self, meter: Box<[u8]>, time: UnixMillis, seq: u64) {
         self.last_seq = seq;
+        self.latest = self.latest.max(time);
         self.newest.insert(meter, seq);
         self.room.note_appended();
     }
@@ -350,11 +367,33 @@ impl Worker {
         if let Err(error) = written {
             return Some(error);
         }
+        self.count_asides();
         self.pending.written();
         self.positions.values_mut().for_each(Position::written);
         self.losses_changed = false;
         self.note_commit();
         None
+    }
+
+    /// The pending rows are committed.
+    fn count_asides(&mut self) {
+        for row in self.pending.others() {
+            let Some(asides) = &mut self.asides else {
+                return;
+            };
+            match row {
+                Row::Suspect { .. } => asides.suspects += 1,
+                Row::Provisional { .. } => asides.provisional += 1,
+                // It may have been there already.
+                _ => self.asides = None,
+            }
+        }
+    }
+
+    /// The time that ages are reckoned from: a wall clock that has jumped ahead of every reading
+    /// makes nothing old.
+    pub(super) fn ageing_time(&self) -> i64 {
+        now().0.min(self.latest.0)
     }
 
     /// Something was committed that a power cut could still undo.
@@ -482,6 +521,7 @@ pub(super) fn read_losses(store: &Store) -> rusqlite::Result<Losses> {
         thinned: store.counter("thinned")?,
         dropped: store.counter("dropped")?,
         from_memory: store.counter("lost_from_memory")?,
+        suspects: store.counter("lost_suspects")?,
         altered: store.counter("altered")?,
     })
 }
@@ -490,5 +530,6 @@ pub(super) fn write_losses(store: &Store, losses: &Losses) -> rusqlite::Result<(
     store.set_counter("thinned", losses.thinned)?;
     store.set_counter("dropped", losses.dropped)?;
     store.set_counter("lost_from_memory", losses.from_memory)?;
+    store.set_counter("lost_suspects", losses.suspects)?;
     store.set_counter("altered", losses.altered)
 }
