@@ -1,6 +1,5 @@
 //! The reading loop: time stamp, guard, journal.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::accept;
 use super::clock::Clocks;
-use super::task::Pulse;
+use super::meters::{Meters, Seed, Taken, Times};
+use super::task::{End, Pulse};
 use super::view::Board;
 use crate::config;
 use crate::input::Captured;
@@ -33,6 +33,9 @@ const SLACK: Duration = Duration::from_hours(1);
 /// Its age while the clock is wrong: only a counter that falls can be noticed.
 const UNKNOWN: Duration = Duration::from_hours(365 * 24);
 
+/// The longest body that the journal takes.
+const LONGEST: usize = 64 * 1024;
+
 /// Suspects that are looked at to find those that belong together.
 const SUSPECTS: usize = 10_000;
 
@@ -51,7 +54,7 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Runs until every input has gone and nothing is left of what they took.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(self) -> End {
         let taken = Arc::clone(&self.taken);
         let mut taken = taken.lock().await;
         let mut keeper = Keeper::new(self).await;
@@ -63,7 +66,7 @@ impl Desk {
                 biased;
                 reading = taken.recv() => match reading {
                     Some(reading) => keeper.take(reading).await,
-                    None => return,
+                    None => return End::Done,
                 },
                 _ = tick.tick() => keeper.look_around().await,
             }
@@ -74,20 +77,10 @@ impl Desk {
 struct Keeper {
     desk: Desk,
     clock: Clock,
-    /// By server id.
-    meters: HashMap<Box<[u8]>, Meter>,
+    meters: Meters,
     guard: config::Guard,
     /// Readings of an earlier boot wait for the first index of their meter.
     waiting: bool,
-}
-
-struct Meter {
-    guard: Guard,
-    times: Times,
-    /// Whether its readings of earlier boots got their time.
-    restamped: bool,
-    /// Whether it was said that this meter was perhaps replaced.
-    told: bool,
 }
 
 impl Keeper {
@@ -105,41 +98,55 @@ impl Keeper {
             desk.board
                 .reading(None, record.time, &record.meter, &record.body);
         }
+        let mut clock = Clock::new(BUILT, last_good);
+        if !desk.clocks.go_on_while_off() {
+            clock = clock.stands_still_while_off();
+        }
         let mut keeper = Self {
-            clock: Clock::new(BUILT, last_good),
-            meters: HashMap::new(),
+            clock,
+            meters: Meters::new(),
             guard,
             waiting,
             desk,
         };
         keeper.observe().await;
-        keeper.seed(&newest);
+        keeper.seed(newest);
+        if keeper.clock.is_plausible() {
+            // A run of this boot may have ended before the clock was right.
+            keeper.restamp().await;
+        }
         keeper
     }
 
     /// Lets every guard begin with the newest reading of its meter.
-    fn seed(&mut self, newest: &[Record]) {
+    fn seed(&mut self, newest: Vec<Record>) {
         let now = self.desk.clocks.now();
         for record in newest {
-            let Ok(reading) = Reading::from_bytes(&record.body) else {
-                continue;
-            };
             let since = now.wall.0.saturating_sub(record.time.0);
             let age = match u64::try_from(since) {
                 Ok(since) if self.clock.is_plausible() => Duration::from_millis(since) + SLACK,
                 _ => UNKNOWN,
             };
-            let mut meter = Meter::new(&self.guard);
-            meter.guard.seed(&reading, now.monotonic, age);
+            let meter = self.meters.entry(record.meter).or_default();
             meter.times = Times::after(record.time);
-            self.meters.insert(record.meter.clone(), meter);
+            meter.begin_again(Some(Seed {
+                body: record.body,
+                time: record.time,
+                age,
+                at: now.monotonic,
+            }));
         }
     }
 
     /// As if the program had just been started.
     async fn seed_again(&mut self) {
         match self.desk.journal.newest().await {
-            Ok(newest) => self.seed(&newest),
+            Ok(newest) => {
+                for meter in self.meters.values_mut() {
+                    meter.begin_again(None);
+                }
+                self.seed(newest);
+            }
             Err(error) => tracing::debug!("the guard goes on as it was: {error}"),
         }
     }
@@ -154,42 +161,72 @@ impl Keeper {
             );
             return;
         };
-        let meter: Box<[u8]> = reading.server_id().as_bytes().into();
+        if reading.server_id().as_bytes().is_empty() {
+            if let Some(body) = named(&reading, &taken.input) {
+                self.keep(Captured { body, ..taken }).await;
+            } else {
+                tracing::error!("input {}: a reading is too long and is lost", taken.input);
+            }
+        } else {
+            self.keep(taken).await;
+        }
+    }
+
+    async fn keep(&mut self, taken: Captured) {
+        let Ok(reading) = Reading::from_bytes(&taken.body) else {
+            return;
+        };
+        let id: Box<[u8]> = reading.server_id().as_bytes().into();
         let index = reading.seconds_index();
         let stamp = self.clock.stamp(taken.at.mono);
-        let suspicion = self.suspect(&meter, &reading, taken.at.mono);
-        match (suspicion, stamp) {
-            (Some(reason), stamp) => {
-                let time = self.clock.resolve(stamp).unwrap_or(taken.at.wall);
-                let stored = self
-                    .desk
-                    .journal
-                    .append_suspect(&meter, time, &reason, taken.body);
-                stored.await.unwrap_or_else(complain);
-                self.desk.board.suspect(&meter);
-            }
-            (None, Stamp::Utc(time)) => {
-                let times = self.meters.get_mut(&meter).map(|meter| &mut meter.times);
-                let time = times.map_or(time, |times| times.next(time));
-                self.desk
-                    .board
-                    .reading(Some(&taken.input), time, &meter, &taken.body);
-                self.append(&meter, time, index, taken.body).await;
-            }
-            (None, Stamp::Provisional(mono)) => {
-                let moment = Moment {
-                    boot: Arc::clone(&self.desk.boot),
-                    monotonic_ms: u64::try_from(mono.as_millis()).unwrap_or(u64::MAX),
-                };
-                self.desk
-                    .board
-                    .reading(Some(&taken.input), taken.at.wall, &meter, &taken.body);
-                let stored = self
-                    .desk
-                    .journal
-                    .append_provisional(&meter, moment, index, taken.body);
+        let time = self.clock.resolve(stamp);
+        let meter = self.meters.entry(id.clone()).or_default();
+        meter.note_input(&taken.input, &reading);
+        let checked = Taken {
+            input: &taken.input,
+            reading: &reading,
+            at: taken.at.mono,
+            time,
+        };
+        if let Some(reason) = meter.suspect(checked, &self.guard) {
+            self.keep_apart(&id, stamp, &reason, taken).await;
+            return;
+        }
+        // While the clock is wrong it is shown all the same.
+        let shown = time.map_or(taken.at.wall, |time| meter.times.next(time));
+        self.desk
+            .board
+            .reading(Some(&taken.input), shown, &id, &taken.body);
+        match stamp {
+            Stamp::Utc(_) => self.append(&id, shown, index, taken.body).await,
+            Stamp::Provisional(mono) => {
+                let moment = self.moment(mono);
+                let journal = &self.desk.journal;
+                let stored = journal.append_provisional(&id, moment, index, taken.body);
                 stored.await.unwrap_or_else(complain);
             }
+        }
+    }
+
+    async fn keep_apart(&mut self, id: &[u8], stamp: Stamp, reason: &str, taken: Captured) {
+        let journal = &self.desk.journal;
+        let stored = match stamp {
+            Stamp::Utc(time) => journal.append_suspect(id, time, reason, taken.body).await,
+            Stamp::Provisional(mono) => {
+                let (moment, wall) = (self.moment(mono), taken.at.wall);
+                journal
+                    .append_provisional_suspect(id, moment, wall, reason, taken.body)
+                    .await
+            }
+        };
+        stored.unwrap_or_else(complain);
+        self.desk.board.suspect(id);
+    }
+
+    fn moment(&self, mono: Duration) -> Moment {
+        Moment {
+            boot: Arc::clone(&self.desk.boot),
+            monotonic_ms: u64::try_from(mono.as_millis()).unwrap_or(u64::MAX),
         }
     }
 
@@ -199,40 +236,6 @@ impl Keeper {
             Ok(_) => self.desk.board.stored(),
             Err(error) => complain(error),
         }
-    }
-
-    /// Why the guard refuses a reading, if it does.
-    fn suspect(&mut self, id: &[u8], reading: &Reading<'_>, now: Duration) -> Option<String> {
-        let guard = &self.guard;
-        let meter = self
-            .meters
-            .entry(id.into())
-            .or_insert_with(|| Meter::new(guard));
-        if !guard.enabled {
-            return None;
-        }
-        let implausible = match meter.guard.check(reading, now) {
-            Ok(()) => {
-                meter.told = false;
-                return None;
-            }
-            Err(implausible) => implausible,
-        };
-        let name = reading.meter_id();
-        if meter.guard.refused() == 1 {
-            tracing::warn!(
-                "meter {name}: a reading is not plausible and is kept apart: {implausible}"
-            );
-        }
-        if implausible.perhaps_replaced && !meter.told {
-            meter.told = true;
-            tracing::warn!(
-                "meter {name}: {} readings in a row are not plausible, but agree among themselves. \
-                 If the meter was replaced or reset: `meterline suspects --accept '{name}'`",
-                meter.guard.refused()
-            );
-        }
-        Some(implausible.to_string())
     }
 
     /// Lets the clock be followed, and gives waiting readings their time.
@@ -293,7 +296,13 @@ impl Keeper {
             self.guard = self.desk.guard.borrow_and_update().clone();
             self.seed_again().await;
         }
-        for meter in accept::requests(&self.desk.state_dir) {
+        // While the clock is wrong the readings that are asked for have no time.
+        let requests = if self.clock.is_plausible() {
+            accept::requests(&self.desk.state_dir)
+        } else {
+            Vec::new()
+        };
+        for meter in requests {
             match self.accept(&meter).await {
                 Ok(count) => tracing::info!(
                     "meter {} is accepted as it is now, with {count} readings that were kept apart",
@@ -313,65 +322,24 @@ impl Keeper {
 
     /// Takes in what was kept apart since the meter changed, and begins anew with this meter.
     async fn accept(&mut self, meter: &[u8]) -> Result<u64, AskError> {
-        self.meters.remove(meter);
-        let suspects = self.desk.journal.suspects(SUSPECTS).await?;
-        let Some(first) = first_of_the_last_run(&suspects, meter, self.guard.limits()) else {
-            return Ok(0);
+        let journal = &self.desk.journal;
+        let suspects = journal.suspects_of(meter, SUSPECTS).await?;
+        let accepted = match first_of_the_last_run(&suspects, self.guard.limits()) {
+            Some(first) => journal.accept_suspects(meter, first).await?,
+            None => 0,
         };
-        self.desk.journal.accept_suspects(meter, first).await
-    }
-}
-
-impl Meter {
-    fn new(config: &config::Guard) -> Self {
-        Self {
-            guard: Guard::new(config.limits()),
-            times: Times::default(),
-            restamped: false,
-            told: false,
+        if let Some(meter) = self.meters.get_mut(meter) {
+            meter.begin_again(None);
         }
-    }
-}
-
-/// The time stamps of one meter, no two of which are the same.
-///
-/// Backends take two readings of one meter and one time for the same reading. Telegrams that arrive
-/// together, as in a replay, and the trimming of the clock could make such pairs.
-#[derive(Debug, Clone, Copy, Default)]
-struct Times {
-    clock: i64,
-    given: i64,
-}
-
-impl Times {
-    /// The clock was set when it is further back than this.
-    const TRIMMING: i64 = 1000;
-
-    fn after(newest: UnixMillis) -> Self {
-        Self {
-            clock: newest.0,
-            given: newest.0,
-        }
-    }
-
-    fn next(&mut self, clock: UnixMillis) -> UnixMillis {
-        let was_set = clock.0 < self.clock.saturating_sub(Self::TRIMMING);
-        let later = self.given.saturating_add(1);
-        self.given = if was_set { clock.0 } else { clock.0.max(later) };
-        self.clock = clock.0;
-        UnixMillis(self.given)
+        Ok(accepted)
     }
 }
 
 /// A spike of last week stays a spike when the meter is replaced today: only the newest suspects that
-/// agree among themselves are accepted. Returns the number of the first of them.
-fn first_of_the_last_run(
-    suspects: &[Suspect],
-    meter: &[u8],
-    limits: meter_core::GuardConfig,
-) -> Option<u64> {
+/// agree among themselves are accepted. Takes those of one meter, oldest first; returns the number of the first of them.
+fn first_of_the_last_run(suspects: &[Suspect], limits: meter_core::GuardConfig) -> Option<u64> {
     let mut run: Option<(u64, Guard)> = None;
-    for suspect in suspects.iter().filter(|suspect| *suspect.meter == *meter) {
+    for suspect in suspects {
         let Ok(reading) = Reading::from_bytes(&suspect.body) else {
             continue;
         };
@@ -389,11 +357,26 @@ fn first_of_the_last_run(
     run.map(|(first, _)| first)
 }
 
+/// The reading of a meter that says nowhere which one it is, with the name of its input as its id: two
+/// such meters are not the same.
+fn named(reading: &Reading<'_>, input: &str) -> Option<Vec<u8>> {
+    let mut list = *reading.list();
+    list.server_id = input.as_bytes();
+    let mut body = vec![0; LONGEST];
+    let length = Reading::new(list).emit(&mut body).ok()?.len();
+    body.truncate(length);
+    Some(body)
+}
+
 fn tell(event: ClockEvent) {
     match event {
         ClockEvent::Implausible { wall } => tracing::warn!(
             "the clock says {wall}, which cannot be: readings are kept and get their time as soon as \
              the clock is right. Check time synchronisation (`timedatectl`)"
+        ),
+        ClockEvent::Unsure { wall } => tracing::info!(
+            "the clock says {wall}, and may have stood still while this machine was off: readings are \
+             kept and get their time as soon as the clock is synchronised, or after 10 minutes"
         ),
         ClockEvent::Plausible { wall } => tracing::info!("the clock is right now: {wall}"),
         ClockEvent::Stepped { by } => {
@@ -416,6 +399,29 @@ fn complain(error: AppendError) {
         // The journal says so itself, once.
         AppendError::Held { .. } => {}
         AppendError::TooLong(_) => tracing::error!("a reading is lost: {error}"),
+        AppendError::Fault => tracing::error!("a reading is perhaps lost: {error}"),
         AppendError::Closed => tracing::debug!("a reading came after the journal was closed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sml_wire::{GetListRes, Sequence};
+
+    #[test]
+    fn a_meter_without_an_id_has_that_of_its_input() {
+        let nameless = Reading::new(GetListRes {
+            client_id: None,
+            server_id: &[],
+            list_name: None,
+            sensor_time: None,
+            entries: Sequence::from(&[][..]),
+            signature: None,
+            gateway_time: None,
+        });
+        let body = named(&nameless, "cellar").unwrap();
+        let reading = Reading::from_bytes(&body).unwrap();
+        assert_eq!(reading.server_id().as_bytes(), b"cellar");
     }
 }

@@ -16,6 +16,7 @@ mod accept;
 mod change;
 mod clock;
 mod keep;
+mod meters;
 mod parts;
 mod signals;
 mod task;

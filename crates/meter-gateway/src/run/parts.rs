@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::change::Change;
-use super::task::Task;
+use super::task::{End, Task};
 use crate::input::{self, Captured, monotonic};
 use crate::journal::{AskError, Journal, Start};
 use crate::output;
@@ -69,7 +69,11 @@ impl Inputs {
         let (status, receiver) = watch::channel(started);
         let short: Arc<str> = name.into();
         let captured = self.captured.clone();
+        let mut begun = false;
         let task = Task::supervised(format!("input {name}"), move || {
+            // What a recording said before is stored already.
+            let told = begun && matches!(config, input::Config::File(_));
+            begun = true;
             let run = input::run(
                 Arc::clone(&short),
                 config.clone(),
@@ -77,7 +81,12 @@ impl Inputs {
                 status.clone(),
             );
             async move {
-                run.await;
+                if told {
+                    tracing::error!("a recording is not read to its end: it would begin anew");
+                } else {
+                    run.await;
+                }
+                End::Done
             }
         });
         Running {
@@ -177,8 +186,10 @@ impl Outputs {
         let (end, ended) = watch::channel(false);
         let short: Arc<str> = name.into();
         let journal = self.journal.clone();
+        let told = Arc::new(Mutex::new(String::new()));
         let task = Task::supervised(format!("output {name}"), move || {
             deliver(
+                Arc::clone(&told),
                 Arc::clone(&short),
                 config.clone(),
                 journal.clone(),
@@ -220,14 +231,16 @@ impl Outputs {
     }
 }
 
-/// One run of an output.
+/// One run of an output. `told` is why the last one could not start.
 async fn deliver(
+    told: Arc<Mutex<String>>,
     name: Arc<str>,
     config: output::Config,
     journal: Journal,
     status: watch::Sender<output::Status>,
     mut ended: watch::Receiver<bool>,
-) {
+) -> End {
+    let told_to_end = ended.clone();
     let cursor = loop {
         match journal.cursor(&name, Start::Now).await {
             Ok(cursor) => break cursor,
@@ -235,17 +248,34 @@ async fn deliver(
                 tracing::warn!("output {name} waits for the journal: {why}");
                 sleep(JOURNAL_PAUSE).await;
             }
-            Err(AskError::Closed) => return,
+            Err(AskError::Closed) => return End::Done,
         }
     };
     let shutdown = async move {
         // An error means that nobody can end it any more, which ends it too.
         let _ = ended.wait_for(|ended| *ended).await;
     };
-    if let Err(error) = config.run(cursor, status, shutdown).await {
-        // The configuration was validated, so a file that it names has changed since.
-        tracing::error!(
-            "output {name} cannot start, and its readings wait in the journal: {error}"
-        );
+    match config.run(cursor, status.clone(), shutdown).await {
+        Ok(()) => told.lock().await.clear(),
+        // The configuration was validated, so a file that it names has changed since, and may change again.
+        Err(error) => {
+            let why = error.to_string();
+            status.send_modify(|status| {
+                status.state = output::State::Misconfigured;
+                status.last_error = Some(why.clone());
+            });
+            let mut told = told.lock().await;
+            if *told != why {
+                tracing::error!(
+                    "output {name} cannot start, and its readings wait in the journal: {why}"
+                );
+                *told = why;
+            }
+        }
+    }
+    if *told_to_end.borrow() {
+        End::Done
+    } else {
+        End::Again
     }
 }

@@ -18,6 +18,15 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins
 /// A task that ran this long without a panic begins again with the first pause.
 const SETTLED: Duration = Duration::from_mins(5);
 
+/// How a run of a task ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// There is nothing left to do.
+    Done,
+    /// It cannot go on now, and has said why.
+    Again,
+}
+
 /// A task that is stopped when this is dropped.
 #[derive(Debug)]
 pub(super) struct Task {
@@ -25,25 +34,27 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Runs what `make` gives, and again after a pause when it panics, until it ends by itself.
+    /// Runs what `make` gives, and again after a pause when it panics or wants to, until it is done.
     pub(super) fn supervised<F>(name: String, mut make: impl FnMut() -> F + Send + 'static) -> Self
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output = End> + Send + 'static,
     {
         let handle = tokio::spawn(async move {
             let mut pause = PAUSE.0;
             loop {
                 let started = Instant::now();
-                let Err(fault) = Caught(Box::pin(make())).await else {
-                    return;
-                };
+                let end = Caught(Box::pin(make())).await;
                 if started.elapsed() >= SETTLED {
                     pause = PAUSE.0;
                 }
-                tracing::error!(
-                    "{name} failed inside the program and starts again in {pause:?}: {fault}; this \
-                     is a fault of meterline, please report it"
-                );
+                match end {
+                    Ok(End::Done) => return,
+                    Ok(End::Again) => tracing::debug!("{name} starts again in {pause:?}"),
+                    Err(fault) => tracing::error!(
+                        "{name} failed inside the program and starts again in {pause:?}: {fault}; \
+                         this is a fault of meterline, please report it"
+                    ),
+                }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE.1);
             }
@@ -131,14 +142,15 @@ mod tests {
     use tokio::sync::mpsc;
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_is_followed_by_a_new_start() {
+    async fn a_panic_and_a_run_that_cannot_go_on_are_followed_by_a_new_start() {
         let (runs, mut seen) = mpsc::unbounded_channel();
         let mut run = 0;
         let task = Task::supervised("input house".to_owned(), move || {
             run += 1;
             runs.send((run, Instant::now())).unwrap();
             async move {
-                assert!(run >= 4, "fault {run}");
+                assert!(run >= 3, "fault {run}");
+                if run == 3 { End::Again } else { End::Done }
             }
         });
         let begin = Instant::now();
@@ -159,6 +171,7 @@ mod tests {
             async move {
                 std::future::pending::<()>().await;
                 drop(held);
+                End::Done
             }
         });
         tokio::task::yield_now().await;

@@ -100,18 +100,35 @@ impl Head {
 }
 
 /// A clock that can be set.
-pub struct TestClocks(Mutex<i64>);
+pub struct TestClocks {
+    offset: Mutex<i64>,
+    /// How long the real machine had been up when this one was started.
+    up: Option<Duration>,
+}
 
 impl TestClocks {
     /// Says `wall` when the monotonic clock says nought.
     pub fn at(wall: UnixMillis) -> Arc<Self> {
-        let clocks = Self(Mutex::new(0));
+        let clocks = Self {
+            offset: Mutex::new(0),
+            up: None,
+        };
+        clocks.set(wall);
+        Arc::new(clocks)
+    }
+
+    /// That of a machine without a clock chip, which was started a moment ago.
+    pub fn without_chip(wall: UnixMillis) -> Arc<Self> {
+        let clocks = Self {
+            offset: Mutex::new(0),
+            up: Some(monotonic()),
+        };
         clocks.set(wall);
         Arc::new(clocks)
     }
 
     pub fn set(&self, wall: UnixMillis) {
-        *self.0.lock().unwrap() = wall.0 - i64::try_from(monotonic().as_millis()).unwrap();
+        *self.offset.lock().unwrap() = wall.0 - i64::try_from(monotonic().as_millis()).unwrap();
     }
 }
 
@@ -120,10 +137,14 @@ impl Clocks for TestClocks {
         let monotonic = monotonic();
         let since = i64::try_from(monotonic.as_millis()).unwrap();
         Now {
-            wall: UnixMillis(*self.0.lock().unwrap() + since),
-            monotonic,
+            wall: UnixMillis(*self.offset.lock().unwrap() + since),
+            monotonic: monotonic.saturating_sub(self.up.unwrap_or_default()),
             synchronised: false,
         }
+    }
+
+    fn go_on_while_off(&self) -> bool {
+        self.up.is_none()
     }
 }
 

@@ -47,6 +47,55 @@ async fn readings_from_before_the_clock_was_right_get_their_time() -> Result {
 }
 
 #[tokio::test]
+async fn a_machine_without_a_clock_chip_is_doubted_after_its_start() -> Result {
+    let clocks = TestClocks::without_chip(TODAY);
+    let mut head = Head::new(&MeterConfig::default()).await?;
+    let mut program = Program::start_with(
+        &head.table("house")?,
+        tempfile::tempdir()?,
+        clocks.clone(),
+        Notify::default(),
+    )?;
+    head.send(3).await?;
+    let view = program
+        .until("three wait", |view| view.journal.provisional == 3)
+        .await?;
+    assert!(view.clock_wrong);
+    // Shown live all the same.
+    assert_eq!(view.meters[head.server_id()].readings, 3);
+
+    clocks.set(UnixMillis(TODAY.0 + 7 * 3_600_000));
+    program
+        .until("stamped", |view| view.journal.last_seq == 3)
+        .await?;
+    program.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn readings_that_a_restart_left_waiting_get_their_time() -> Result {
+    let mut head = Head::new(&MeterConfig::default()).await?;
+    let table = head.table("house")?;
+    let early = TestClocks::at(UnixMillis(5000));
+    let mut program = Program::start_with(&table, tempfile::tempdir()?, early, Notify::default())?;
+    head.send(2).await?;
+    program
+        .until("two wait", |view| view.journal.provisional == 2)
+        .await?;
+    let state = program.stop().await?;
+    head.hang_up();
+
+    // The meter says nothing any more.
+    let mut program = Program::start_with(&table, state, TestClocks::at(TODAY), Notify::default())?;
+    program
+        .until("both are stamped", |view| view.journal.last_seq == 2)
+        .await?;
+    let records = journal(program.stop().await?.path()).await?;
+    assert!(records.iter().all(|record| near(record.time, TODAY)));
+    Ok(())
+}
+
+#[tokio::test]
 async fn readings_of_an_earlier_boot_get_their_time_by_the_meters_own_clock() -> Result {
     let mut head = Head::new(&MeterConfig {
         step_ms: Some(60_000),

@@ -87,3 +87,23 @@ async fn a_meter_that_was_reset_is_accepted_by_a_person() -> Result {
     assert_eq!(records.len(), 6);
     Ok(())
 }
+
+#[tokio::test]
+async fn two_inputs_that_read_one_meter_do_not_fight() -> Result {
+    let mut here = Head::new(&meter(5_000_000)).await?;
+    // The same meter, seen a little earlier.
+    let mut there = Head::new(&meter(4_999_000)).await?;
+    assert_eq!(here.server_id(), there.server_id());
+    let text = format!("{}{}", here.table("here")?, there.table("there")?);
+    let mut program = Program::start(&text)?;
+    for sent in 1..=3 {
+        here.send(1).await?;
+        program.stored(2 * sent - 1).await?;
+        there.send(1).await?;
+        program.stored(2 * sent).await?;
+    }
+    let view = program.stored(6).await?;
+    assert_eq!(view.meters[here.server_id()].suspects, 0);
+    program.stop().await?;
+    Ok(())
+}
