@@ -2,6 +2,7 @@
 //! and where they go (outputs), one configuration file for all of them, and the loop that runs them.
 
 pub mod config;
+pub mod http;
 pub mod input;
 pub mod journal;
 pub mod notify;

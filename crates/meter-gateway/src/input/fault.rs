@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::http::{BridgeUrl, Node};
 use super::tcp::Address;
 use super::{MeterName, Spoken};
+use crate::http::{self, ConnectError};
 use crate::ports::{OpenError, Report};
 
 /// Why an input is not open. Each message is one line and says what to do.
@@ -87,12 +88,12 @@ pub enum Fault {
     },
 
     /// The bridge did not answer properly.
-    #[error("no answer from the bridge at {url}: {}; check that it is plugged in and has this address", root(.source))]
+    #[error("no answer from the bridge at {url}: {}; check that it is plugged in and has this address", no_answer(.source))]
     Bridge {
         /// The bridge.
         url: BridgeUrl,
         /// What went wrong.
-        source: reqwest::Error,
+        source: http::Fault,
     },
     /// User or password are wrong.
     #[error("the bridge at {url} {}", login(.user, *.given))]
@@ -152,12 +153,6 @@ pub enum Fault {
         /// What it sends.
         seen: Spoken,
     },
-    /// The HTTP client could not be made.
-    #[error("cannot set up HTTP: {reason}")]
-    Client {
-        /// The library's words.
-        reason: String,
-    },
 
     /// A recording cannot be read.
     #[error("cannot read {}: {source}; check the path and its permissions", .path.display())]
@@ -192,7 +187,6 @@ impl Fault {
             Self::NoNode { .. } => "no-node",
             Self::NoBridge { .. } => "no-bridge",
             Self::Mode { .. } => "mode",
-            Self::Client { .. } => "client",
             Self::File { .. } => "file",
         }
     }
@@ -215,16 +209,20 @@ impl Fault {
     }
 }
 
-/// The innermost cause, which names the thing that a person can act on.
-fn root(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
+/// The cause in a few words: which bridge, and what to do, is said around it.
+fn no_answer(fault: &http::Fault) -> String {
+    match fault {
+        http::Fault::Connect(ConnectError::Name { reason, .. }) | http::Fault::Broken(reason) => {
+            reason.clone()
+        }
+        http::Fault::Connect(ConnectError::Refused { .. }) => "Connection refused".to_owned(),
+        http::Fault::Connect(ConnectError::Unreachable { reason, .. }) => reason.to_string(),
+        http::Fault::Connect(ConnectError::NoAnswer { .. }) | http::Fault::TimedOut { .. } => {
+            "it took too long".to_owned()
+        }
+        http::Fault::NotHttp => "it does not speak HTTP".to_owned(),
+        other => other.to_string(),
     }
-    if error.is_timeout() {
-        return "it took too long".to_owned();
-    }
-    cause.to_string()
 }
 
 fn no_meter(wanted: Option<&MeterName>, heard: &[Report]) -> String {

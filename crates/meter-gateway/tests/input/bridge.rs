@@ -18,6 +18,20 @@ pub struct Pages {
     pub asked: Vec<(String, Instant)>,
     /// `Authorization` that is asked for.
     pub authorization: Option<String>,
+    /// How many connections there were.
+    pub connections: usize,
+    pub closing: Closing,
+}
+
+/// When a connection is closed from this side.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Closing {
+    #[default]
+    Never,
+    /// After each answer, without a word about it.
+    AfterAnswer,
+    /// Before the last byte of each answer.
+    WithinAnswer,
 }
 
 #[derive(Clone)]
@@ -35,6 +49,7 @@ pub async fn bridge(nodes: &str) -> Bridge {
     let server = bridge.clone();
     tokio::spawn(async move {
         while let Ok((connection, _)) = listener.accept().await {
+            server.pages.lock().unwrap().connections += 1;
             tokio::spawn(server.clone().serve(connection));
         }
     });
@@ -79,8 +94,12 @@ impl Bridge {
                 "HTTP/1.1 {status} .\r\nContent-Length: {}\r\n\r\n",
                 body.len()
             );
-            let answer = [head.as_bytes(), &body].concat();
-            if connection.write_all(&answer).await.is_err() {
+            let mut answer = [head.as_bytes(), &body].concat();
+            let closing = self.pages.lock().unwrap().closing;
+            if closing == Closing::WithinAnswer {
+                answer.pop();
+            }
+            if connection.write_all(&answer).await.is_err() || closing != Closing::Never {
                 return;
             }
         }

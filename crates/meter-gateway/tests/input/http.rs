@@ -3,7 +3,7 @@ use std::time;
 use meter_gateway::config::{Duration, Interval, Secret};
 use meter_gateway::input::{Config, http};
 
-use super::bridge::{Bridge, bridge};
+use super::bridge::{Bridge, Closing, bridge};
 use super::meter;
 use super::running::start;
 
@@ -50,6 +50,33 @@ async fn the_node_that_sends_sml_is_found_and_not_asked_too_often() {
         let pause = next.saturating_duration_since(*one);
         assert!(pause >= time::Duration::from_millis(1990), "{pause:?}");
     }
+    let connections = bridge.pages.lock().unwrap().connections;
+    assert_eq!(connections, 1, "it is kept open between the questions");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_bridge_that_hangs_up_after_each_answer_is_read_all_the_same() {
+    let bridge = bridge(NODES).await;
+    bridge.pages.lock().unwrap().closing = Closing::AfterAnswer;
+    let mut meter = meter(1);
+    bridge.answer("/data.json?node_id=3", 200, meter.next().unwrap().bytes);
+    let mut running = start("hangs-up", Config::Http(config(&bridge)));
+    running.next().await;
+    bridge.answer("/data.json?node_id=3", 200, meter.next().unwrap().bytes);
+    running.next().await;
+    assert_eq!(running.warnings(), Vec::<String>::new());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_none() {
+    let bridge = bridge(NODES).await;
+    bridge.pages.lock().unwrap().closing = Closing::WithinAnswer;
+    let mut running = start("breaks-off", Config::Http(config(&bridge)));
+    let trouble = running.trouble("bridge").await;
+    let words = format!("no answer from the bridge at {}: ", bridge.url);
+    assert!(trouble.text.starts_with(&words), "{trouble}");
     running.stop().await;
 }
 
@@ -147,6 +174,7 @@ async fn what_is_missing_on_the_bridge_is_said() {
     let empty = bridge("[]").await;
     let other = bridge(NODES).await;
     let page = bridge("<html><title>Router</title>").await;
+    let long = bridge(&format!("[{}]", " ".repeat(70_000))).await;
     let gone = bridge(NODES).await;
     let eui = http::Node::Eui("ffff".to_owned());
     for (name, bridge, node, kind, words) in [
@@ -167,6 +195,13 @@ async fn what_is_missing_on_the_bridge_is_said() {
         (
             "router",
             &page,
+            http::Node::Auto,
+            "no-bridge",
+            "is no Tibber bridge",
+        ),
+        (
+            "long",
+            &long,
             http::Node::Auto,
             "no-bridge",
             "is no Tibber bridge",

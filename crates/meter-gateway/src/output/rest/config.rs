@@ -11,6 +11,7 @@ use super::client::Client;
 use super::endpoint::RedactedUrl;
 use super::payload::Payload;
 use crate::config::{Duration, Interval, Secret};
+use crate::http::BadUrl;
 use crate::tls;
 
 /// Where and how readings are sent by HTTP.
@@ -238,4 +239,15 @@ pub enum ConfigError {
     /// The certificate files.
     #[error(transparent)]
     Tls(#[from] tls::Error),
+}
+
+impl From<BadUrl> for ConfigError {
+    fn from(bad: BadUrl) -> Self {
+        match bad {
+            BadUrl::Unreadable => Self::Url,
+            BadUrl::Scheme(scheme) => Self::Scheme(scheme),
+            BadUrl::Credentials => Self::UserInUrl,
+            BadUrl::Host(host) => Self::Host(host),
+        }
+    }
 }

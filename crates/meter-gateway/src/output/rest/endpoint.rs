@@ -2,20 +2,15 @@
 
 use std::fmt;
 
-use http::Uri;
-use http::uri::{Authority, PathAndQuery, Scheme};
-use rustls::pki_types::ServerName;
+use http::uri::PathAndQuery;
 
 use super::ConfigError;
+use crate::http::Server;
 
 /// A checked URL: `https`, or `http` where that is allowed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(super) struct Endpoint {
-    pub(super) tls: bool,
-    /// Without the brackets of an IPv6 address.
-    pub(super) host: String,
-    pub(super) port: u16,
-    authority: Authority,
+    pub(super) server: Server,
     pub(super) path: PathAndQuery,
 }
 
@@ -33,45 +28,12 @@ impl fmt::Display for RedactedUrl {
 impl Endpoint {
     /// Checks a URL from the configuration.
     pub(super) fn parse(url: &str, allow_insecure: bool) -> Result<Self, ConfigError> {
-        let uri: Uri = url.parse().map_err(|_| ConfigError::Url)?;
-        let endpoint = Self::from_uri(uri)?;
-        if !endpoint.tls && !allow_insecure {
+        let (server, path) = Server::parse(url)?;
+        let endpoint = Self { server, path };
+        if !endpoint.server.tls && !allow_insecure {
             return Err(ConfigError::Insecure(endpoint.redacted()));
         }
         Ok(endpoint)
-    }
-
-    fn from_uri(uri: Uri) -> Result<Self, ConfigError> {
-        let parts = uri.into_parts();
-        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
-            return Err(ConfigError::Url);
-        };
-        let tls = scheme == Scheme::HTTPS;
-        if !tls && scheme != Scheme::HTTP {
-            return Err(ConfigError::Scheme(scheme.to_string()));
-        }
-        if authority.as_str().contains('@') {
-            return Err(ConfigError::UserInUrl);
-        }
-        let host = authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_lowercase();
-        if host.is_empty() || (tls && ServerName::try_from(host.as_str()).is_err()) {
-            return Err(ConfigError::Host(host));
-        }
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        let path = parts
-            .path_and_query
-            .unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Ok(Self {
-            tls,
-            host,
-            port,
-            authority,
-            path,
-        })
     }
 
     /// The target of a `Location` header, which may be relative to this URL.
@@ -79,16 +41,16 @@ impl Endpoint {
         // `//host/path` names another host and keeps the scheme.
         let absolute = location
             .strip_prefix("//")
-            .map(|rest| format!("{}://{rest}", if self.tls { "https" } else { "http" }));
+            .map(|rest| format!("{}://{rest}", self.server.scheme()));
         let location = absolute.as_deref().unwrap_or(location);
         let scheme = location.split_once("://").map(|(scheme, _)| scheme);
         if scheme.is_some_and(|scheme| scheme.chars().all(char::is_alphanumeric)) {
-            let uri = location.parse().map_err(|_| BadRedirect::Unreadable)?;
-            let target = Self::from_uri(uri).map_err(|_| BadRedirect::Unreadable)?;
-            if target.host != self.host {
+            let (server, path) = Server::parse(location).map_err(|_| BadRedirect::Unreadable)?;
+            let target = Self { server, path };
+            if target.server.host != self.server.host {
                 return Err(BadRedirect::OtherHost(target.redacted()));
             }
-            if self.tls && !target.tls {
+            if self.server.tls && !target.server.tls {
                 return Err(BadRedirect::Downgrade(target.redacted()));
             }
             return Ok(target);
@@ -110,19 +72,8 @@ impl Endpoint {
         })
     }
 
-    /// The value of the `Host` header.
-    pub(super) fn host_header(&self) -> &str {
-        self.authority.as_str()
-    }
-
-    /// Whether an open connection to `self` serves `other` too.
-    pub(super) fn same_server(&self, other: &Self) -> bool {
-        (self.tls, &self.host, self.port) == (other.tls, &other.host, other.port)
-    }
-
     pub(super) fn redacted(&self) -> RedactedUrl {
-        let scheme = if self.tls { "https" } else { "http" };
-        RedactedUrl(format!("{scheme}://{}/…", self.authority))
+        RedactedUrl(format!("{}/…", self.server))
     }
 }
 
@@ -225,7 +176,7 @@ mod tests {
         assert_eq!(endpoint.redacted().to_string(), "https://tb.example:8443/…");
         assert_eq!(format!("{endpoint:?}"), "https://tb.example:8443/…");
         assert_eq!(
-            (endpoint.host.as_str(), endpoint.port),
+            (endpoint.server.host.as_str(), endpoint.server.port),
             ("tb.example", 8443)
         );
     }
@@ -248,7 +199,7 @@ mod tests {
         let from = Endpoint::parse(URL, false).unwrap();
         let to = |location: &str| {
             from.follow(location)
-                .map(|to| (to.port, to.path.to_string()))
+                .map(|to| (to.server.port, to.path.to_string()))
         };
         assert_eq!(to("/v2/x"), Ok((8443, "/v2/x".to_owned())));
         assert_eq!(to("v2"), Ok((8443, "/api/v1/A1b2C3d4/v2".to_owned())));
@@ -270,7 +221,7 @@ mod tests {
             Err(BadRedirect::Downgrade(_))
         ));
         let plain = Endpoint::parse("http://tb.example/v1", true).unwrap();
-        assert!(plain.follow("https://tb.example/v1").unwrap().tls);
+        assert!(plain.follow("https://tb.example/v1").unwrap().server.tls);
     }
 
     #[test]

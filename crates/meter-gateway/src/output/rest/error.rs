@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::connect::ConnectError;
 use super::endpoint::{BadRedirect, RedactedUrl};
-use crate::tls;
+use crate::http::Fault;
 
 /// Why a POST was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -43,24 +42,12 @@ pub enum Error {
 /// What passes by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Obstacle {
-    /// There is no connection.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
     /// There is no answer in time.
-    #[error("no answer within {} s; readings that did arrive come twice", limit.as_secs_f32())]
-    TimedOut {
-        /// The `timeout` of the configuration.
-        limit: Duration,
-    },
-    /// The connection ends before the answer.
-    #[error("the connection broke before the answer came ({0})")]
-    Broken(String),
-    /// The answer is no HTTP.
-    #[error("it does not speak HTTP on this port: check the port in url")]
-    NotHttp,
-    /// TLS ends after the handshake, as for a missing client certificate.
-    #[error("{0}")]
-    Tls(tls::Fault),
+    #[error("{0}; readings that did arrive come twice")]
+    TimedOut(Fault),
+    /// There is no answer for another reason.
+    #[error(transparent)]
+    Unanswered(Fault),
     /// The server is busy or out of order: 408, 429, 5xx.
     #[error("it answers {0}")]
     Busy(Answer),
@@ -144,6 +131,15 @@ impl fmt::Display for Answer {
             Ok(())
         } else {
             write!(f, " (\"{}\")", self.text)
+        }
+    }
+}
+
+impl From<Fault> for Obstacle {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::TimedOut { .. } => Self::TimedOut(fault),
+            fault => Self::Unanswered(fault),
         }
     }
 }

@@ -12,7 +12,6 @@
 
 mod client;
 mod config;
-mod connect;
 mod deliver;
 mod endpoint;
 mod error;
@@ -24,7 +23,6 @@ mod suspects;
 mod thin;
 
 pub use config::{Config, ConfigError, Format, Method};
-pub use connect::ConnectError;
 pub(super) use deliver::run;
 pub use endpoint::{BadRedirect, RedactedUrl};
 pub use error::{Answer, Error, Obstacle, Refusal};
@@ -48,7 +46,7 @@ pub async fn probe(config: &Config) -> Result<String, ProbeError> {
     let mut client = Client::new(config)?;
     let status = client.probe().await?;
     let to = client.endpoint().redacted();
-    let trust = if client.endpoint().tls {
+    let trust = if client.endpoint().server.tls {
         "the certificate is good"
     } else {
         "nothing is encrypted (allow_insecure)"

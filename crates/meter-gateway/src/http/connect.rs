@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::endpoint::Endpoint;
+use super::Server;
 use crate::tls;
 
 /// How long one address has to answer before the next one is tried beside it;
@@ -78,20 +78,20 @@ pub(super) enum Stream {
 
 /// Connects and shakes hands.
 pub(super) async fn connect(
-    endpoint: &Endpoint,
+    server: &Server,
     tls: Option<&Arc<ClientConfig>>,
 ) -> Result<Stream, ConnectError> {
-    let stream = connect_tcp(endpoint).await?;
-    // A POST goes out at once; nothing follows that could be sent with it.
+    let stream = connect_tcp(server).await?;
+    // A request goes out at once; nothing follows that could be sent with it.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls.filter(|_| endpoint.tls) else {
+    let Some(tls) = tls.filter(|_| server.tls) else {
         return Ok(Stream::Plain(stream));
     };
     let refused = |fault| ConnectError::Tls {
-        host: endpoint.host.clone(),
+        host: server.host.clone(),
         fault,
     };
-    let name = ServerName::try_from(endpoint.host.clone())
+    let name = ServerName::try_from(server.host.clone())
         .map_err(|error| refused(tls::Fault::Other(error.to_string())))?;
     let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
     match handshake.await {
@@ -109,8 +109,8 @@ fn handshake_fault(error: &io::Error) -> tls::Fault {
     })
 }
 
-async fn connect_tcp(endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
-    let (host, port) = (endpoint.host.as_str(), endpoint.port);
+async fn connect_tcp(server: &Server) -> Result<TcpStream, ConnectError> {
+    let (host, port) = (server.host.as_str(), server.port);
     let no_name = |reason: String| ConnectError::Name {
         host: host.to_owned(),
         reason,
