@@ -415,7 +415,7 @@ macro_rules! bodies {
                 }
             }
 
-            pub(crate) fn parse(tag: u64, reader: &mut Reader<'a>) -> Result<Self, Error> {
+            fn parse_any(tag: u64, reader: &mut Reader<'a>) -> Result<Self, Error> {
                 match tag {
                     $( $tag if is_read($tag) => $type::parse(reader).map(Self::$variant), )+
                     _ => Any::parse(reader).map(|element| Self::Unknown { tag, element }),
@@ -456,4 +456,16 @@ bodies! {
     0x0600 SetProcParameterReq(SetProcParameterReq) "SetProcParameter.Req"
     0x0700 GetListReq(GetListReq) "GetList.Req"
     0xff01 Attention(AttentionRes) "Attention.Res"
+}
+
+impl<'a> Body<'a> {
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    pub(crate) fn parse(tag: u64, reader: &mut Reader<'a>) -> Result<Self, Error> {
+        match tag {
+            0x0701 => GetListRes::parse(reader).map(Self::GetListRes),
+            0x0101 => OpenRes::parse(reader).map(Self::OpenRes),
+            0x0201 => CloseRes::parse(reader).map(Self::CloseRes),
+            _ => reader.rarely(|reader| Self::parse_any(tag, reader)),
+        }
+    }
 }

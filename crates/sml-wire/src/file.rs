@@ -124,7 +124,7 @@ impl<'a> Message<'a> {
     }
 
     /// Reads a message up to and with its checksum. `kinds` are the checksums to try.
-    #[inline]
+    #[inline(always)]
     fn parse(reader: &mut Reader<'a>, kinds: &[CrcKind]) -> Result<Self, Error> {
         let offset = reader.offset();
         let start = reader.rest();
@@ -181,12 +181,15 @@ impl<'a> Iterator for Messages<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        // A copy, as nothing else refers to it, stays in the registers of the processor.
+        let mut reader = self.reader;
         // Some meters pad between messages with zeros.
-        while self.reader.peek()? == 0x00 {
-            self.reader.pass(1);
+        while reader.peek()? == 0x00 {
+            reader.pass(1);
         }
-        let start = self.reader;
-        let message = Message::parse(&mut self.reader, &[self.crc]);
+        let start = reader;
+        let message = Message::parse(&mut reader, &[self.crc]);
+        self.reader = reader;
         if message.is_err() {
             self.reader = start;
             if self.reader.skip().is_err() {

@@ -1,6 +1,7 @@
 //! Integers of 1 to 8 bytes, signed or unsigned.
 
 use crate::element::{Error, ErrorKind, Full, Kind, Reader, Wire, Writer};
+use core::num::NonZeroU64;
 
 /// An integer as it stands on the wire (SML 1.04, 6.2.2): its value, its width and its sign.
 ///
@@ -9,63 +10,69 @@ use crate::element::{Error, ErrorKind, Full, Kind, Reader, Wire, Writer};
 /// again as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Integer {
-    /// Two's complement, sign-extended when `signed`.
+    /// Two's complement, sign-extended when signed.
     bits: u64,
-    width: u8,
-    signed: bool,
+    /// Type and length as on the wire: 52 to 59, 62 to 69. As wide as the bits, because bytes of
+    /// padding between fields are copied one by one; never zero, so that an `Option` takes no more.
+    head: NonZeroU64,
 }
 
+/// The bit of the head by which signed and unsigned differ.
+const SIGNED: u64 = 0x10;
+
 impl Integer {
+    /// An integer with as many bytes, 1 to 8.
+    const fn new(bits: u64, bytes: u32, signed: bool) -> Self {
+        let head = if signed { 0x51 } else { 0x61 };
+        Self {
+            bits,
+            head: NonZeroU64::MIN.saturating_add(head - 1 + bytes as u64),
+        }
+    }
+
     /// An unsigned integer in as few bytes as it needs.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "1 to 8")]
     pub const fn unsigned(value: u64) -> Self {
-        let width = (64 - value.leading_zeros()).div_ceil(8) as u8;
-        Self {
-            bits: value,
-            width: if width == 0 { 1 } else { width },
-            signed: false,
-        }
+        let bytes = (64 - value.leading_zeros()).div_ceil(8);
+        Self::new(value, if bytes == 0 { 1 } else { bytes }, false)
     }
 
     /// A signed integer in as few bytes as it needs.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "1 to 8")]
     pub const fn signed(value: i64) -> Self {
         // One bit for the sign beside the bits that differ from it.
         let bits = 65 - (if value < 0 { !value } else { value }).leading_zeros();
-        Self {
-            bits: value.cast_unsigned(),
-            width: bits.div_ceil(8) as u8,
-            signed: true,
-        }
+        Self::new(value.cast_unsigned(), bits.div_ceil(8), true)
     }
 
     /// The same value in at least `width` bytes, 8 at the most.
     #[must_use]
-    pub const fn with_width(mut self, width: u8) -> Self {
-        if width > self.width {
-            self.width = if width > 8 { 8 } else { width };
+    pub const fn with_width(self, width: u8) -> Self {
+        if width > self.width() {
+            let width = if width > 8 { 8 } else { width };
+            Self::new(self.bits, width as u32, self.is_signed())
+        } else {
+            self
         }
-        self
     }
 
     /// How many bytes the value takes on the wire, 1 to 8.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "1 to 8")]
     pub const fn width(self) -> u8 {
-        self.width
+        (self.head.get() & 0x0f) as u8 - 1
     }
 
     /// Whether the wire type is signed.
     #[must_use]
     pub const fn is_signed(self) -> bool {
-        self.signed
+        self.head.get() & SIGNED != 0
     }
 
     /// Whether the value is below zero.
     #[must_use]
     pub const fn is_negative(self) -> bool {
-        self.signed && self.bits.cast_signed() < 0
+        self.is_signed() && self.bits.cast_signed() < 0
     }
 
     /// The value without its sign.
@@ -81,7 +88,7 @@ impl Integer {
     /// The value, if it fits.
     #[must_use]
     pub const fn as_i64(self) -> Option<i64> {
-        if self.signed || self.bits <= i64::MAX.cast_unsigned() {
+        if self.is_signed() || self.bits <= i64::MAX.cast_unsigned() {
             Some(self.bits.cast_signed())
         } else {
             None
@@ -102,40 +109,37 @@ impl Integer {
     /// type of a signed one.
     #[must_use]
     pub const fn reinterpret_unsigned(self) -> Self {
-        Self {
-            bits: self.bits & (u64::MAX >> (64 - 8 * self.width as u32)),
-            width: self.width,
-            signed: false,
-        }
+        let width = self.width() as u32;
+        Self::new(self.bits & (u64::MAX >> (64 - 8 * width)), width, false)
     }
 
-    /// The integer in the first `width` of eight bytes, 1 to 8.
-    #[inline]
-    pub(crate) const fn from_eight(bytes: [u8; 8], width: u8, signed: bool) -> Self {
-        let top = u64::from_be_bytes(bytes);
-        let shift = 64 - 8 * width as u32;
-        Self {
-            bits: if signed {
-                (top.cast_signed() >> shift).cast_unsigned()
-            } else {
-                top >> shift
-            },
-            width,
-            signed,
+    /// The integer that begins with `head` in the first of eight bytes. `None` if it has no such
+    /// head.
+    #[inline(always)]
+    pub(crate) fn from_eight(head: u8, bytes: [u8; 8]) -> Option<Self> {
+        if !matches!(head, 0x52..=0x59 | 0x62..=0x69) {
+            return None;
         }
+        let top = u64::from_be_bytes(bytes);
+        let head = NonZeroU64::new(head.into())?;
+        // 64 less eight for each byte, of which the head counts itself, too.
+        let shift = (9 - (head.get() & 0x0f)) * 8;
+        let bits = if head.get() & SIGNED != 0 {
+            (top.cast_signed() >> shift).cast_unsigned()
+        } else {
+            top >> shift
+        };
+        Some(Self { bits, head })
     }
 }
 
 impl Integer {
     /// Reads an integer of any form.
-    #[cold]
     fn parse_long(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let at = reader.offset();
         let header = reader.header()?;
         match header.kind {
-            Kind::Signed | Kind::Unsigned => {
-                reader.integer(header.length, header.kind == Kind::Signed, at)
-            }
+            Kind::Signed | Kind::Unsigned => reader.integer(header, at),
             found => Err(ErrorKind::Type {
                 expected: Kind::Unsigned,
                 found,
@@ -150,21 +154,21 @@ impl<'a> Wire<'a> for Integer {
     fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
         match reader.short_integer() {
             Some(integer) => Ok(integer),
-            None => Self::parse_long(reader),
+            None => reader.rarely(Self::parse_long),
         }
     }
 
     fn emit(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
-        let kind = if self.signed { 0x50 } else { 0x60 };
-        let width = usize::from(self.width);
-        writer.byte(kind | (self.width + 1))?;
-        writer.raw(self.bits.to_be_bytes().get(8 - width..).unwrap_or_default())
+        let [head, ..] = self.head.get().to_le_bytes();
+        let bits = self.bits.to_be_bytes();
+        writer.byte(head)?;
+        writer.raw(bits.get(8 - usize::from(self.width())..).unwrap_or_default())
     }
 }
 
 impl core::fmt::Display for Integer {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        if self.signed {
+        if self.is_signed() {
             self.bits.cast_signed().fmt(f)
         } else {
             self.bits.fmt(f)
@@ -196,8 +200,8 @@ mod tests {
     #[test]
     fn sign_follows_the_type_only() {
         let bytes = [0xd6, 0xca, 0, 0, 0, 0, 0, 0];
-        assert_eq!(Integer::from_eight(bytes, 2, true).as_i64(), Some(-10550));
-        assert_eq!(Integer::from_eight(bytes, 2, false).as_i64(), Some(54986));
+        assert_eq!(Integer::from_eight(0x53, bytes).and_then(Integer::as_i64), Some(-10550));
+        assert_eq!(Integer::from_eight(0x63, bytes).and_then(Integer::as_i64), Some(54986));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `GetList.Res`: the message in which a meter sends its registers.
 
-use crate::element::wire_struct;
-use crate::{Integer, Obis, Sequence, Time, Value};
+use crate::element::{Any, wire_struct};
+use crate::{Error, Integer, Obis, Reader, Sequence, Time, Value, Wire};
 
 wire_struct! {
     /// `SML_GetList.Res` (SML 1.04, 7.5.2), tag 0701.
@@ -25,6 +25,9 @@ wire_struct! {
 
 wire_struct! {
     /// `SML_ListEntry` (SML 1.04, 7.5.2): one register.
+    ///
+    /// An element of [`GetListRes::entries`] that has another form does not keep its neighbours from
+    /// being read: it comes out with an empty name and, whole, as [`Value::Other`].
     pub struct ListEntry<'a> {
         /// Which register it is, an OBIS code of six bytes; see [`ListEntry::obis`].
         pub name: &'a [u8] = "register",
@@ -40,6 +43,25 @@ wire_struct! {
         pub value: Value<'a> = "value",
         /// Signature over the entry.
         pub signature: Option<&'a [u8]> = "signature",
+    }
+    {
+        // The elements of the entries are counted, not read: they are read once, where they are
+        // asked for.
+        fn check(reader: &mut Reader<'a>, count: usize) -> Result<(), Error> {
+            reader.skip_all(count)
+        }
+
+        #[cfg_attr(not(feature = "small"), inline(always))]
+        fn parse_checked(reader: &mut Reader<'a>) -> Option<Self> {
+            let start = *reader;
+            match Self::parse(reader) {
+                Ok(entry) => Some(entry),
+                Err(_) => {
+                    *reader = start;
+                    reader.rarely(Self::parse_odd).ok()
+                }
+            }
+        }
     }
 }
 
@@ -59,7 +81,20 @@ impl<'a> GetListRes<'a> {
     }
 }
 
-impl ListEntry<'_> {
+impl<'a> ListEntry<'a> {
+    /// Reads an element that is no entry.
+    fn parse_odd(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        Ok(Self {
+            name: &[],
+            status: None,
+            time: None,
+            unit: None,
+            scaler: None,
+            value: Value::Other(Any::parse(reader)?),
+            signature: None,
+        })
+    }
+
     /// The OBIS code, unless the name has another length than six.
     #[must_use]
     pub fn obis(&self) -> Option<Obis> {

@@ -94,14 +94,11 @@ impl Time {
 
 impl Time {
     /// Reads a time of any form.
-    #[cold]
     fn parse_long(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let at = reader.offset();
         let header = reader.header()?;
         match header.kind {
-            Kind::Unsigned | Kind::Signed => reader
-                .integer(header.length, header.kind == Kind::Signed, at)
-                .map(Self::Bare),
+            Kind::Unsigned | Kind::Signed => reader.integer(header, at).map(Self::Bare),
             Kind::List if header.length == 2 => {
                 let at = reader.offset();
                 match Integer::parse(reader)?.as_u64() {
@@ -139,7 +136,7 @@ impl<'a> Wire<'a> for Time {
             }
             *reader = before;
         }
-        Self::parse_long(reader)
+        reader.rarely(Self::parse_long)
     }
 
     fn emit(&self, writer: &mut Writer<'_>) -> Result<(), Full> {

@@ -28,18 +28,16 @@ pub enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// Reads a value of any form.
-    #[cold]
     fn parse_long(reader: &mut Reader<'a>) -> Result<Self, Error> {
         let before = *reader;
         let at = reader.offset();
-        let Header { kind, length } = reader.header()?;
+        let header = reader.header()?;
+        let Header { kind, length } = header;
         match kind {
             Kind::Octets if length == 0 => Ok(Self::Absent),
             Kind::Octets => reader.octets(length, at).map(Self::Octets),
             Kind::Bool => reader.boolean(length, at).map(Self::Bool),
-            Kind::Signed | Kind::Unsigned => reader
-                .integer(length, kind == Kind::Signed, at)
-                .map(Self::Integer),
+            Kind::Signed | Kind::Unsigned => reader.integer(header, at).map(Self::Integer),
             Kind::End => Err(ErrorKind::Type {
                 expected: Kind::Octets,
                 found: kind,
@@ -66,7 +64,7 @@ impl<'a> Wire<'a> for Value<'a> {
         match reader.short_octets() {
             Some([]) => Ok(Self::Absent),
             Some(octets) => Ok(Self::Octets(octets)),
-            None => Self::parse_long(reader),
+            None => reader.rarely(Self::parse_long),
         }
     }
 
