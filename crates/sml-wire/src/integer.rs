@@ -58,7 +58,6 @@ impl Integer {
 
     /// How many bytes the value takes on the wire, 1 to 8.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "1 to 8")]
     pub const fn width(self) -> u8 {
         (self.head.get() & 0x0f) as u8 - 1
     }
@@ -162,7 +161,10 @@ impl<'a> Wire<'a> for Integer {
         let [head, ..] = self.head.get().to_le_bytes();
         let bits = self.bits.to_be_bytes();
         writer.byte(head)?;
-        writer.raw(bits.get(8 - usize::from(self.width())..).unwrap_or_default())
+        writer.raw(
+            bits.get(8 - usize::from(self.width())..)
+                .unwrap_or_default(),
+        )
     }
 }
 
@@ -200,8 +202,14 @@ mod tests {
     #[test]
     fn sign_follows_the_type_only() {
         let bytes = [0xd6, 0xca, 0, 0, 0, 0, 0, 0];
-        assert_eq!(Integer::from_eight(0x53, bytes).and_then(Integer::as_i64), Some(-10550));
-        assert_eq!(Integer::from_eight(0x63, bytes).and_then(Integer::as_i64), Some(54986));
+        assert_eq!(
+            Integer::from_eight(0x53, bytes).and_then(Integer::as_i64),
+            Some(-10550)
+        );
+        assert_eq!(
+            Integer::from_eight(0x63, bytes).and_then(Integer::as_i64),
+            Some(54986)
+        );
     }
 
     #[test]

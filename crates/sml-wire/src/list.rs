@@ -47,20 +47,24 @@ wire_struct! {
     {
         // The elements of the entries are counted, not read: they are read once, where they are
         // asked for.
+        #[cfg_attr(not(feature = "small"), inline(always))]
         fn check(reader: &mut Reader<'a>, count: usize) -> Result<(), Error> {
+            #[cfg(not(feature = "small"))]
+            let count = (0..count).rev().find(|_| reader.skip_usual_entry().is_none()).map_or(0, |left| left + 1);
             reader.skip_all(count)
         }
 
         #[cfg_attr(not(feature = "small"), inline(always))]
         fn parse_checked(reader: &mut Reader<'a>) -> Option<Self> {
             let start = *reader;
-            match Self::parse(reader) {
-                Ok(entry) => Some(entry),
-                Err(_) => {
-                    *reader = start;
-                    reader.rarely(Self::parse_odd).ok()
-                }
+            if start.rest().is_empty() {
+                return None;
             }
+            if let Ok(entry) = Self::parse(reader) {
+                return Some(entry);
+            }
+            *reader = start;
+            reader.rarely(Self::parse_odd).ok()
         }
     }
 }

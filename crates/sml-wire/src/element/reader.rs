@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
     /// Enters a list whose header may have any form.
     fn list_long(&mut self, count: usize) -> Result<(), Error> {
         let at = self.offset();
-        let found = self.any_list()?;
+        let found = self.any_list_long()?;
         if found == count {
             return Ok(());
         }
@@ -185,6 +185,17 @@ impl<'a> Reader<'a> {
     /// Enters a list and says how many elements it has.
     #[inline]
     pub fn any_list(&mut self) -> Result<usize, Error> {
+        match self.rest.split_first() {
+            Some((&first @ 0x70..=0x7f, rest)) if usize::from(first & 0x0f) <= rest.len() => {
+                self.rest = rest;
+                Ok(usize::from(first & 0x0f))
+            }
+            _ => self.rarely(Self::any_list_long),
+        }
+    }
+
+    /// Enters a list whose header may have any form.
+    fn any_list_long(&mut self) -> Result<usize, Error> {
         let at = self.offset();
         let Header { kind, length } = self.header()?;
         if kind == Kind::List {
@@ -221,7 +232,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over `count` elements.
-    #[inline]
+    #[cfg_attr(not(feature = "small"), inline(always))]
     pub(crate) fn skip_all(&mut self, count: usize) -> Result<(), Error> {
         // Each step takes a byte at least, so that this ends, and adds no more elements than there
         // are bytes left.
@@ -233,6 +244,30 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Passes over a list entry as nearly all are: a list of seven, of which the first is an octet
+    /// string of six bytes.
+    #[cfg(not(feature = "small"))]
+    #[inline(always)]
+    pub(crate) fn skip_usual_entry(&mut self) -> Option<()> {
+        let (start, mut rest) = self.rest.split_first_chunk::<8>()?;
+        if !start.starts_with(&[0x77, 0x07]) {
+            return None;
+        }
+        for _ in 1..7 {
+            if let Some((&0x01, behind)) = rest.split_first() {
+                rest = behind;
+                continue;
+            }
+            if let Some((&0x72, behind)) = rest.split_first() {
+                rest = behind_short(behind_short(behind)?)?;
+                continue;
+            }
+            rest = behind_short(rest)?;
+        }
+        self.rest = rest;
+        Some(())
     }
 
     /// Passes over up to `count` elements with one byte of type and length, and returns how many are
@@ -247,7 +282,9 @@ impl<'a> Reader<'a> {
             let length = usize::from(first & 0x0f);
             match first {
                 0x01 => at += 1,
-                0x02..=0x0f | 0x52..=0x59 | 0x62..=0x69 if length <= bytes.len() - at => at += length,
+                0x02..=0x0f | 0x52..=0x59 | 0x62..=0x69 if length <= bytes.len() - at => {
+                    at += length
+                }
                 0x71..=0x7f => {
                     at += 1;
                     count += length;
@@ -297,6 +334,16 @@ impl<'a> Reader<'a> {
         let result = parse(self);
         self.depth -= 1;
         result
+    }
+}
+
+/// What is behind an octet string or an integer with one byte of type and length.
+#[cfg(not(feature = "small"))]
+#[inline(always)]
+fn behind_short(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes.first()? {
+        first @ (0x01..=0x0f | 0x52..=0x59 | 0x62..=0x69) => bytes.get(usize::from(first & 0x0f)..),
+        _ => None,
     }
 }
 

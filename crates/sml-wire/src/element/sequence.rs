@@ -130,6 +130,7 @@ impl<T> Default for Sequence<'_, T> {
 }
 
 impl<'a, T: Wire<'a>> Wire<'a> for Sequence<'a, T> {
+    #[inline]
     fn parse(reader: &mut Reader<'a>) -> Result<Self, Error> {
         let count = reader.any_list()?;
         let start = reader.rest();

@@ -22,6 +22,10 @@ pub(super) enum Hunt {
 /// Looks for the start of a frame, behind however many `1b`.
 #[inline]
 pub(super) fn hunt(bytes: &[u8]) -> Hunt {
+    // Nearly always the next telegram follows right behind.
+    if bytes.first_chunk() == Some(&[0x1b, 0x1b, 0x1b, 0x1b, 1, 1, 1, 1]) {
+        return Hunt::Start(0);
+    }
     let mut at = 0;
     while let Some(run) = next_run(bytes, at) {
         let control = bytes.get(run.end..).unwrap_or_default();
