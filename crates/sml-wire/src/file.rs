@@ -124,7 +124,7 @@ impl<'a> Message<'a> {
     }
 
     /// Reads a message up to and with its checksum. `kinds` are the checksums to try.
-    #[inline(always)]
+    #[cfg_attr(not(feature = "small"), inline(always))]
     fn parse(reader: &mut Reader<'a>, kinds: &[CrcKind]) -> Result<Self, Error> {
         let offset = reader.offset();
         let start = reader.rest();

@@ -114,7 +114,7 @@ impl Integer {
 
     /// The integer that begins with `head` in the first of eight bytes. `None` if it has no such
     /// head.
-    #[inline(always)]
+    #[cfg_attr(not(feature = "small"), inline(always))]
     pub(crate) fn from_eight(head: u8, bytes: [u8; 8]) -> Option<Self> {
         if !matches!(head, 0x52..=0x59 | 0x62..=0x69) {
             return None;

@@ -511,6 +511,47 @@ fn values_of_other_kinds() {
 }
 
 #[test]
+fn an_odd_entry_leaves_its_neighbours_alone() {
+    let energy = entry(&ENERGY, number(29_416_459));
+    let power = entry(&POWER, number(356));
+    let entries = [energy, energy, power];
+    let payload = list_message(&entries);
+    let one = written(|writer| sml_wire::Wire::emit(&energy, writer));
+    let second = payload
+        .windows(one.len())
+        .rposition(|window| window == one)
+        .expect("it was written");
+    // An entry of six elements, a number for the name, a time of a choice that there is not.
+    for odd in [
+        [&[0x76], &one[1..8], &one[9..]].concat(),
+        [&[0x77, 0x62, 0x01], &one[8..]].concat(),
+        [&one[..9], &[0x72, 0x62, 0x09, 0x62, 0x01], &one[10..]].concat(),
+    ] {
+        let changed = [&payload[..second], &odd, &payload[second + one.len()..]].concat();
+        let messages = messages(&changed);
+        let [
+            Ok(Message {
+                body: Body::GetListRes(list),
+                ..
+            }),
+        ] = &messages[..]
+        else {
+            panic!("{messages:?}");
+        };
+        let read: Vec<_> = list.entries.iter().collect();
+        let [before, middle, behind] = read[..] else {
+            panic!("{read:?}");
+        };
+        assert_eq!((before, behind), (energy, power));
+        assert_eq!(list.entries.len(), 3);
+        assert!(middle.name.is_empty());
+        assert!(matches!(middle.value, Value::Other(element) if element.bytes() == odd));
+        let again = written(|writer| sml_wire::Wire::emit(list, writer));
+        assert!(again.windows(odd.len()).any(|window| window == odd));
+    }
+}
+
+#[test]
 fn errors_say_where() {
     let list = list_message(&[entry(&ENERGY, number(1))]);
     let error = messages(&list[..20])[0].expect_err("cut");

@@ -283,7 +283,7 @@ impl<'a> Reader<'a> {
             match first {
                 0x01 => at += 1,
                 0x02..=0x0f | 0x52..=0x59 | 0x62..=0x69 if length <= bytes.len() - at => {
-                    at += length
+                    at += length;
                 }
                 0x71..=0x7f => {
                     at += 1;
@@ -317,6 +317,9 @@ impl<'a> Reader<'a> {
         &mut self,
         parse: impl FnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        if cfg!(feature = "small") {
+            return parse(self);
+        }
         let (result, behind) = parse_apart(*self, parse);
         *self = behind;
         result
