@@ -78,7 +78,7 @@ fn profile(name: &str, inputs: Vec<Input>, megabytes: u32) -> Result<(), Box<dyn
         format!("there is no contender {name}; there are: {names}")
     })?;
     for input in inputs {
-        let found = (contender.decode)(&repeated(&input, megabytes), &mut Reading::new());
+        let found = (contender.decode)(&repeated(&input, megabytes), &mut Reading::new(false));
         println!("{}: {found:?}", input.name);
     }
     Ok(())
@@ -91,7 +91,7 @@ fn repeated(input: &Input, megabytes: u32) -> Vec<u8> {
 
 /// One round of each, unmeasured: all must find the same, and ours must not allocate.
 fn agreed(bytes: &[u8]) -> Result<Found, String> {
-    let mut reading = Reading::new();
+    let mut reading = Reading::new(true);
     let mut agreed: Option<(&str, Found)> = None;
     for Contender { name, decode } in &ALL {
         let before = allocations();
@@ -123,7 +123,7 @@ fn agreed(bytes: &[u8]) -> Result<Found, String> {
 
 /// The median time of each contender.
 fn measured(bytes: &[u8], rounds: u32) -> Vec<(&'static str, Duration)> {
-    let mut reading = Reading::new();
+    let mut reading = Reading::new(false);
     let mut times = ALL.map(|contender| (contender, Vec::new()));
     for _ in 0..rounds {
         for (contender, times) in &mut times {
