@@ -43,12 +43,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         process::run(&mut process::cargo(&["build", "--release", "--locked"]))?;
     }
     let program = process::target().join("release").join("meterline");
-    process::run(
-        process::cargo(&["run", "--release", "--package", package])
-            .args(["--manifest-path", "bench/Cargo.toml", "--"])
-            .args(subcommand)
-            .args(&arguments.rest)
-            .env("METERLINE_PROGRAM", program)
-            .env("CARGO_TARGET_DIR", process::target().join("bench")),
-    )
+    let mut command = process::cargo(&["run", "--release", "--package", package]);
+    command
+        .args(["--manifest-path", "bench/Cargo.toml", "--"])
+        .args(subcommand)
+        .args(&arguments.rest)
+        .env("METERLINE_PROGRAM", program)
+        .env("CARGO_TARGET_DIR", process::target().join("bench"));
+    if let Some(folder) = recordings::folder() {
+        command.env("METERLINE_SHARED", folder);
+    }
+    process::run(&mut command)
 }

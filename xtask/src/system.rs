@@ -15,6 +15,8 @@ pub struct Tool {
     pub package: &'static str,
     /// What it is needed for.
     pub purpose: &'static str,
+    /// Whether nothing works without it; otherwise only CI insists on it.
+    pub essential: bool,
 }
 
 /// What the workspace needs beyond Rust itself.
@@ -23,16 +25,25 @@ const TOOLS: &[Tool] = &[
         program: "cc",
         package: "gcc",
         purpose: "compiles SQLite and the cryptography of TLS, and links",
+        essential: true,
     },
     Tool {
         program: "c++",
         package: "g++",
         purpose: "compiles the fuzzing engine",
+        essential: true,
     },
     Tool {
         program: "git",
         package: "git",
         purpose: "lists the project's own files",
+        essential: true,
+    },
+    Tool {
+        program: "nginx",
+        package: "nginx-light",
+        purpose: "is the real server that the tests of the REST output deliver to",
+        essential: false,
     },
 ];
 
@@ -48,9 +59,14 @@ pub fn prepare() -> Result<(), Failure> {
             tool.program, tool.purpose, tool.package
         );
     }
-    let packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
+    let must = |tool: &&&Tool| tool.essential || can_install() || process::is_ci();
+    let packages: Vec<_> = missing
+        .iter()
+        .filter(must)
+        .map(|tool| tool.package)
+        .collect();
     if packages.is_empty() {
-        println!("nothing is missing");
+        println!("nothing else is missing");
         return Ok(());
     }
     install(&packages)
@@ -78,10 +94,11 @@ pub fn install(packages: &[&str]) -> Result<(), Failure> {
     )
 }
 
-/// Where a program lies that the shell would find.
+/// Where a program lies that the shell of an administrator would find.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
         .map(|directory| directory.join(program))
         .find(|file| is_program(file))
 }

@@ -1,7 +1,5 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
-use std::env;
-use std::fs;
 use std::path::PathBuf;
 
 use crate::documents;
@@ -25,7 +23,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !arguments.quick {
         steps.run("system packages", system::prepare);
     }
-    let shared = shared();
+    let shared = recordings::folder();
     steps.run("recorded meters", || recorded(shared.as_ref()));
     steps.run("format", || {
         process::run(&mut cargo(&["fmt", "--all", "--check"]))
@@ -55,15 +53,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         steps.run("advisories", advisories);
     }
     steps.finish()
-}
-
-/// Where recordings of real meters lie: they are not part of the project.
-fn shared() -> Option<PathBuf> {
-    let named = env::var_os("METERLINE_SHARED").map(PathBuf::from);
-    let folder = named.unwrap_or_else(|| process::root().join("../shared"));
-    fs::canonicalize(folder)
-        .ok()
-        .filter(|folder| folder.join("captures").is_dir())
 }
 
 fn recorded(shared: Option<&PathBuf>) -> Result<Done, Failure> {

@@ -19,7 +19,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "meterline",
         &["sml-wire", "meter-core", "meter-sim", "meter-gateway"],
     ),
-    ("xtask", &[]),
+    ("recordings", &[]),
+    ("xtask", &["recordings"]),
 ];
 
 /// All that the crates without an operating system may depend on, from anywhere.

@@ -2,40 +2,18 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a test fails by panicking, and says what it has seen"
 )]
 
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use meter_core::payload::Hex;
 use meter_core::payload::json::{Detail, write_register};
 use meter_core::{Decimal, Reading, Register, Value};
 use serde_json::Value as Json;
 use sml_wire::{Body, Decoder, Event};
-
-/// The folder of the recordings. They are not part of the project; a run that is to prove something
-/// (`CI=true`) fails without them.
-fn captures() -> Option<PathBuf> {
-    let shared = std::env::var_os("METERLINE_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
-    let folder = shared.join("captures");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let here = folder.display();
-    assert!(
-        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "no captures in {here}"
-    );
-    eprintln!("skipped: no captures in {here}");
-    None
-}
 
 /// The bodies of the lists in a recording, in the order of the telegrams.
 fn lists(recording: &[u8]) -> Vec<Vec<u8>> {
@@ -59,20 +37,13 @@ fn lists(recording: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn every_entry_is_what_it_must_be() -> Result<(), Box<dyn Error>> {
-    let Some(folder) = captures() else {
+    let Some(captures) = recordings::captures() else {
         return Ok(());
     };
     let mut entries = 0;
-    for file in fs::read_dir(folder)? {
-        let path = file?.path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "jsonl")
-        {
-            continue;
-        }
-        let lists = lists(&fs::read(path.with_extension("bin"))?);
-        let wanted: Vec<Json> = fs::read_to_string(&path)?
+    for path in captures {
+        let lists = lists(&fs::read(&path)?);
+        let wanted: Vec<Json> = fs::read_to_string(path.with_extension("jsonl"))?
             .lines()
             .map(serde_json::from_str)
             .collect::<Result<_, _>>()?;

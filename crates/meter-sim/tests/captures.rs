@@ -1,12 +1,8 @@
 //! The telegrams of the models are built like the recorded ones of the real meters.
-//!
-//! The recordings have no licence, so they are not part of the project: they are looked for in
-//! `captures/` of the folder `METERLINE_SHARED`, or of `../shared` beside the checkout.
 
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stderr,
     reason = "a test fails by panicking"
 )]
 
@@ -87,13 +83,13 @@ const CASES: &[Case] = &[
 
 #[test]
 fn models_are_built_like_the_recordings() {
-    let Some(folder) = recordings() else {
+    let Some(captures) = recordings::captures() else {
         return;
     };
     for case in CASES {
-        let file = folder.join(format!("{}.bin", case.recording));
-        let recorded =
-            std::fs::read(&file).unwrap_or_else(|cause| panic!("{}: {cause}", file.display()));
+        let named = |path: &&PathBuf| path.file_stem().is_some_and(|name| name == case.recording);
+        let file = captures.iter().find(named).expect(case.recording);
+        let recorded = std::fs::read(file).expect(case.recording);
         let model = model::find(case.model).expect("known");
         let config = MeterConfig {
             pin_entered: case.pin_entered,
@@ -111,23 +107,6 @@ fn models_are_built_like_the_recordings() {
             case.model, case.recording
         );
     }
-}
-
-/// The folder of recordings, or none where it is not at hand, which is a failure in CI.
-fn recordings() -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
-    let shared = std::env::var_os("METERLINE_SHARED").map_or_else(|| beside.into(), PathBuf::from);
-    let folder = shared.join("captures");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(!ci, "{} is missing", folder.display());
-    eprintln!(
-        "not compared with recordings: {} is missing",
-        folder.display()
-    );
-    None
 }
 
 fn first_frame<R>(mut bytes: &[u8], view: impl Fn(Frame<'_>) -> R) -> R {

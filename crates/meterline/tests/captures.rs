@@ -1,35 +1,16 @@
 //! Every telegram of every recorded meter comes out of `decode --format json` with exactly the
 //! values that are known for it.
-//!
-//! The recordings are not part of this project. They are looked for in the directory that the
-//! environment variable `METERLINE_SHARED` names, or in `shared` beside the checkout.
-#![expect(clippy::print_stdout, reason = "a test says what it compared")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use meter_core::payload::Hex;
 use serde_json::Value;
 
 type Outcome = Result<(), Box<dyn Error>>;
-
-fn captures() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let shared = std::env::var_os("METERLINE_SHARED").map_or(beside, PathBuf::from);
-    let found = shared.join("captures").canonicalize().ok();
-    if found.is_none() {
-        let wanted = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!wanted, "the captures are not in {}", shared.display());
-        println!(
-            "the captures are not in {}: nothing was compared",
-            shared.display()
-        );
-    }
-    found
-}
 
 fn decode(path: &Path, more: &[&str]) -> Result<Vec<Value>, Box<dyn Error>> {
     let output = Command::new(env!("CARGO_BIN_EXE_meterline"))
@@ -55,16 +36,12 @@ fn lines(text: &str) -> Result<Vec<Value>, Box<dyn Error>> {
 
 #[test]
 fn every_telegram_has_exactly_the_known_values() -> Outcome {
-    let Some(directory) = captures() else {
+    let Some(captures) = recordings::captures() else {
         return Ok(());
     };
     let mut files = 0;
     let mut telegrams = 0;
-    for entry in fs::read_dir(&directory)? {
-        let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "bin") {
-            continue;
-        }
+    for path in captures {
         let expected = lines(&fs::read_to_string(path.with_extension("jsonl"))?)?;
         let found = decode(&path, &[])?;
         assert_eq!(
@@ -81,22 +58,17 @@ fn every_telegram_has_exactly_the_known_values() -> Outcome {
         telegrams += found.len();
     }
     println!("{telegrams} telegrams in {files} files");
-    assert!(files > 0, "there is no capture in {}", directory.display());
     Ok(())
 }
 
 /// The same bytes as hex text, in several forms, give the same telegrams.
 #[test]
 fn hex_text_gives_the_same_telegrams() -> Outcome {
-    let Some(directory) = captures() else {
+    let Some(captures) = recordings::captures() else {
         return Ok(());
     };
     let scratch = tempfile::tempdir()?;
-    for entry in fs::read_dir(&directory)? {
-        let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "bin") {
-            continue;
-        }
+    for path in captures {
         let bytes = fs::read(&path)?;
         let expected = decode(&path, &["--encoding", "binary"])?;
         for (form, text) in [

@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::panic,
-    clippy::print_stderr,
     clippy::format_collect,
     reason = "a test fails by panicking, and tells what it did"
 )]
@@ -11,31 +10,6 @@ use serde_json::Value as Json;
 use sml_wire::{Body, CrcKind, Decoder, Event, Frame, GetListRes, Integer, Time, Value, Writer};
 use std::error::Error;
 use std::fs;
-use std::path::PathBuf;
-
-/// The recordings, or `None` where there are none; in CI there must be.
-fn captures() -> Option<Vec<PathBuf>> {
-    let shared = std::env::var_os("METERLINE_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")),
-        PathBuf::from,
-    );
-    let mut files: Vec<_> = fs::read_dir(shared.join("captures"))
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "bin"))
-        .collect();
-    files.sort();
-    if files.is_empty() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "the recordings are not there"
-        );
-        eprintln!("the recordings were not there; this test tested nothing");
-        return None;
-    }
-    Some(files)
-}
 
 fn frames(bytes: &[u8], piece: usize, mut each: impl FnMut(Frame<'_>)) -> u64 {
     let mut decoder = Decoder::new(vec![0; 16 * 1024]);
@@ -129,7 +103,7 @@ fn fields(frame: &Frame<'_>, list: &GetListRes<'_>) -> Json {
 
 #[test]
 fn every_field_is_right() -> Result<(), Box<dyn Error>> {
-    let Some(captures) = captures() else {
+    let Some(captures) = recordings::captures() else {
         return Ok(());
     };
     let mut telegrams = 0;
@@ -169,7 +143,7 @@ fn every_field_is_right() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn every_frame_is_written_again_as_it_was() -> Result<(), Box<dyn Error>> {
-    for path in captures().into_iter().flatten() {
+    for path in recordings::captures().into_iter().flatten() {
         let bytes = fs::read(&path)?;
         frames(&bytes, usize::MAX, |frame| {
             let (mut file, mut wire) = ([0; 4096], [0; 4096]);
@@ -200,7 +174,7 @@ fn every_frame_is_written_again_as_it_was() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn pieces_of_any_size_give_the_same() -> Result<(), Box<dyn Error>> {
-    for path in captures().into_iter().flatten() {
+    for path in recordings::captures().into_iter().flatten() {
         let bytes = fs::read(&path)?;
         let collect = |piece| {
             let mut found = Vec::new();
@@ -225,7 +199,7 @@ fn pieces_of_any_size_give_the_same() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn outlines_name_what_is_there() -> Result<(), Box<dyn Error>> {
-    for path in captures().into_iter().flatten() {
+    for path in recordings::captures().into_iter().flatten() {
         frames(&fs::read(&path)?, usize::MAX, |frame| {
             let outline = frame.to_string();
             for part in [
