@@ -101,6 +101,22 @@ fn configurations_are_valid() {
     assert!(checked > 0, "no document shows a configuration");
 }
 
+/// Every `json` block of every document.
+#[test]
+fn json_can_be_read() {
+    let mut checked = 0;
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for block in text.split("\n```json\n").skip(1) {
+            let block = block.split("\n```").next().unwrap();
+            let read = serde_json::from_str::<serde_json::Value>(block);
+            assert!(read.is_ok(), "{}: {read:?}\n{block}", document.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "no document shows JSON");
+}
+
 /// Goes where a link goes, as far as the project reaches.
 fn follow(document: &Path, text: &str, link: &str) -> Result<(), &'static str> {
     if link.contains("://") || link.starts_with("mailto:") {

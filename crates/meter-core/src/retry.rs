@@ -83,12 +83,6 @@ impl Retry {
         self.poll_at
     }
 
-    /// Whether a try is due.
-    #[must_use]
-    pub fn is_due(&self, now: Duration) -> bool {
-        now >= self.poll_at
-    }
-
     /// Failures since the last success.
     #[must_use]
     pub const fn failures(&self) -> u32 {
@@ -130,14 +124,14 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest() {
         let mut retry = Retry::new(CONFIG);
-        assert!(retry.is_due(Duration::ZERO));
+        assert_eq!(retry.poll_at(), Duration::ZERO);
         for seconds in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
             let wait = wait(retry.on_failure(NOW, u32::MAX, None));
             let longest = Duration::from_secs(seconds);
             assert!(wait <= longest && wait > longest * 9 / 10, "{wait:?}");
         }
         retry.on_success();
-        assert!(retry.is_due(Duration::ZERO));
+        assert_eq!(retry.poll_at(), Duration::ZERO);
         assert!(wait(retry.on_failure(NOW, u32::MAX, None)) <= Duration::from_secs(1));
     }
 
@@ -173,7 +167,7 @@ mod tests {
                 prop_assert!(wait >= CONFIG.first / 2);
                 prop_assert!(wait >= asked.unwrap_or_default().min(LONGEST_RETRY_AFTER));
                 prop_assert!(wait <= CONFIG.max.max(asked.unwrap_or_default() + CONFIG.first));
-                prop_assert!(retry.is_due(NOW + wait) && !retry.is_due(NOW + wait / 2));
+                prop_assert_eq!(retry.poll_at(), NOW + wait);
             }
         }
 

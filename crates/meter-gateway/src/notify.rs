@@ -157,6 +157,12 @@ mod tests {
         for _ in 0..10_000 {
             notify.feed();
         }
+        manager.set_nonblocking(true).unwrap();
+        let heard = std::iter::from_fn(|| manager.recv(&mut [0; 64]).ok()).count();
+        assert!(
+            heard > 0 && heard < 10_000,
+            "{heard}: what has no room is dropped"
+        );
         drop(manager);
         notify.feed();
         Notify::default().feed();

@@ -295,3 +295,22 @@ fn serial_numbers_replace_that_of_the_model() {
         assert_eq!(list.server_id, telegram.server_id);
     });
 }
+
+/// Lengths of the telegrams of real meters that no recording here has.
+#[test]
+fn telegrams_are_as_long_as_those_of_the_real_meters() {
+    let without_pin = MeterConfig {
+        pin_entered: false,
+        ..MeterConfig::default()
+    };
+    for (name, config, length) in [
+        ("emh-ed300l-new", MeterConfig::default(), 476),
+        ("holley-dtz541-kermit", MeterConfig::default(), 528),
+        ("landis-gyr-e320", MeterConfig::default(), 276),
+        ("iskra-mt691", MeterConfig::default(), 216),
+        ("dzg-dvs74", without_pin, 232),
+    ] {
+        let telegram = Meter::new(model::find(name).unwrap(), &config).telegram();
+        assert_eq!(telegram.bytes.len(), length, "{name}");
+    }
+}

@@ -26,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[command(after_help = "\
 Examples:
   meterline check
-  meterline check --config meterline.toml && systemctl reload meterline
+  meterline check --config meterline.toml
+  meterline check --offline --config /etc/meterline/meterline.toml && systemctl reload meterline
 
 Exit status:
   0  everything is right

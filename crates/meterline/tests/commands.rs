@@ -1,48 +1,14 @@
 //! The smaller commands, driven from outside.
 
-use std::error::Error;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpStream;
-use std::process::{Child, Command, Output, Stdio};
+mod program;
 
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
+use program::{Outcome, meterline, run, start, text};
 use serde_json::Value;
 use sml_wire::{Decoder, Event};
-
-type Outcome = Result<(), Box<dyn Error>>;
-
-fn meterline(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meterline"));
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
-
-fn run(arguments: &[&str]) -> Result<Output, Box<dyn Error>> {
-    Ok(meterline(arguments).output()?)
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Ends the program when the test ends, however it does.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts `meterline`, and gives the first line that it prints.
-fn start(arguments: &[&str]) -> Result<(Running, String), Box<dyn Error>> {
-    let mut child = Running(meterline(arguments).stdout(Stdio::piped()).spawn()?);
-    let stdout = child.0.stdout.take().ok_or("no standard output")?;
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    Ok((child, line))
-}
 
 const COMMANDS: [&str; 10] = [
     "suspects",

@@ -278,3 +278,18 @@ fn a_reader_that_goes_away_is_no_error() -> Outcome {
     );
     Ok(())
 }
+
+/// What people see, letter by letter. `meterline sim iskra-mt175 --count 1 | meterline decode -f …`
+/// writes these files anew.
+#[test]
+fn what_is_shown_is_what_was_agreed() -> Outcome {
+    let telegram = Meter::new(model::find("iskra-mt175")?, &MeterConfig::default()).telegram();
+    for (format, expected) in [
+        ("text", include_str!("expected/iskra-mt175.text")),
+        ("tree", include_str!("expected/iskra-mt175.tree")),
+    ] {
+        let output = meterline(&["decode", "--format", format], &telegram.bytes)?;
+        assert_eq!(text(&output.stdout), expected, "{format}");
+    }
+    Ok(())
+}

@@ -1,54 +1,19 @@
 //! `meterline demo`, `run` and `check`, with real ports, a real server and a real journal.
 
+mod program;
+
 use std::error::Error;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-type Outcome = Result<(), Box<dyn Error>>;
-
-fn meterline(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meterline"));
-    command.args(arguments).stdin(Stdio::null());
-    // What this machine is configured to does not matter here.
-    command
-        .env("HOME", "/nonexistent")
-        .env_remove("XDG_CONFIG_HOME")
-        .env_remove("METERLINE_LOG");
-    command
-}
-
-fn run(arguments: &[&str]) -> Result<Output, Box<dyn Error>> {
-    Ok(meterline(arguments).output()?)
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Ends the program when the test ends, however it does.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use program::{Outcome, Running, meterline, run, start, text};
 
 /// A simulated meter on a port of this name, once it is there.
 fn simulate(model: &str, link: &Path) -> Result<(Running, String), Box<dyn Error>> {
     let link = link.to_str().ok_or("path")?;
-    let mut child = Running(
-        meterline(&["sim", model, "--link", link])
-            .stdout(Stdio::piped())
-            .spawn()?,
-    );
-    let stdout = child.0.stdout.take().ok_or("no standard output")?;
-    let mut told = String::new();
-    BufReader::new(stdout).read_line(&mut told)?;
+    let (child, told) = start(&["sim", model, "--link", link])?;
     let id = told.split(" (").next().ok_or("no id")?.to_owned();
     Ok((child, id))
 }
@@ -195,6 +160,12 @@ fn run_with_a_configuration_reads_until_it_is_told_to_stop() -> Outcome {
     assert!(
         rest.iter().any(|line| line.contains("stopped within")),
         "{rest:?}"
+    );
+    let loud = |line: &&String| line.contains("WARN") || line.contains("ERROR");
+    assert_eq!(
+        rest.iter().find(loud),
+        None,
+        "nothing here is to worry about"
     );
     assert!(state.join("journal.db").exists());
     Ok(())

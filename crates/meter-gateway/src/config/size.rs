@@ -28,12 +28,6 @@ impl Size {
         Self(bytes)
     }
 
-    /// So many times 1024 bytes.
-    #[must_use]
-    pub const fn from_kib(kib: u64) -> Self {
-        Self(kib << 10)
-    }
-
     /// So many times 1024² bytes.
     #[must_use]
     pub const fn from_mib(mib: u64) -> Self {

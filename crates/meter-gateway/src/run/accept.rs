@@ -8,6 +8,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use meter_core::ServerId;
+
 /// What the names begin with. The files stand in the state directory itself, because there the daemon
 /// may remove what root has left.
 const PREFIX: &str = "accept-";
@@ -42,15 +44,7 @@ pub(super) fn done(state_dir: &Path, server_id: &[u8]) {
 }
 
 fn place(state_dir: &Path, server_id: &[u8]) -> PathBuf {
-    state_dir.join(format!("{PREFIX}{}", hex(server_id)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    state_dir.join(format!("{PREFIX}{}", ServerId(server_id)))
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

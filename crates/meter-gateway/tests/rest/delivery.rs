@@ -149,7 +149,7 @@ async fn an_interval_sends_the_newest_of_each() -> Result {
 #[tokio::test]
 async fn only_the_wanted_meters() -> Result {
     let mut setup = Setup::new().await?;
-    setup.config.meters = vec!["1emh 00 12345678".to_owned()];
+    setup.config.meters = vec!["1emh 00 12345678".parse()?];
     setup.append(0).await?;
     setup.append_other_meter(1).await?;
     setup.append(2).await?;
@@ -217,7 +217,13 @@ async fn shutdown_waits_a_second_for_the_answer_and_loses_nothing() -> Result {
         .backend
         .set_behaviour(Behaviour::first([late, Step::Stall]));
     let running = setup.start().await?;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let asked = |it: &backend::Backend| it.request_count() == 1;
+    assert!(
+        setup
+            .backend
+            .wait_until(Duration::from_secs(5), asked)
+            .await
+    );
     running.stop().await?;
     assert_eq!(setup.arrived(), numbers(0..5));
 

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::ledger::{Balance, Ledger, Posting};
 use crate::failure::Failure;
 use crate::gateway::Watched;
+use crate::sim::serial;
 
 /// Without `--for` the outage begins after this.
 const OUTAGE_AFTER: Duration = Duration::from_secs(10);
@@ -258,20 +259,10 @@ fn who(request: &Received) -> (usize, Vec<String>) {
 }
 
 fn meter(plan: &Plan, index: usize, model: &Arc<Model>) -> Meter {
-    // Two meters of one model need two serial numbers.
-    let twins = plan
-        .models
-        .iter()
-        .take(index)
-        .filter(|other| other.name == model.name)
-        .count();
     let config = MeterConfig {
         seed: plan.seed.wrapping_add(index as u64),
         pv_peak_w: if index == 0 { PV_PEAK } else { 0 },
-        serial: u32::try_from(twins)
-            .ok()
-            .filter(|twins| *twins > 0)
-            .map(|twins| 20_000_000 + twins),
+        serial: serial(&plan.models, index),
         ..MeterConfig::default()
     };
     Meter::new(Arc::clone(model), &config)

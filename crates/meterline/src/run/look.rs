@@ -48,15 +48,12 @@ impl LookArguments {
         };
         let runtime = runtime()?;
         let reports = runtime.block_on(search(&roots));
-        let configuration = configuration(&reports);
+        let configuration = configuration(&reports, "");
         if configuration.is_empty() {
             tell(&explain(&reports, &roots, paint))?;
             return Ok(Exit::NoMeter);
         }
-        let every = configuration.replace(
-            "type = \"serial\"",
-            "type = \"serial\"\ninterval = \"every\"",
-        );
+        let every = self::configuration(&reports, "interval = \"every\"\n");
         let config = Config::parse("what was found", &every)
             .map_err(|faults| Failure::Configuration(faults.into()))?;
         let state = tempfile::tempdir().map_err(Failure::Scratch)?;
@@ -100,8 +97,9 @@ async fn search(roots: &Roots) -> Vec<Report> {
     found.into_iter().filter_map(|found| found.report).collect()
 }
 
-/// The configuration that reads the meters that were found; empty if there is none.
-fn configuration(reports: &[Report]) -> String {
+/// The configuration that reads the meters that were found, each with `keys` too; empty if there
+/// is none.
+fn configuration(reports: &[Report], keys: &str) -> String {
     let mut inputs = BTreeMap::new();
     for report in reports {
         let Heard::Meter { server_id } = &report.heard else {
@@ -113,8 +111,8 @@ fn configuration(reports: &[Report]) -> String {
         } else {
             format!("meter-{}", inputs.len() + 1)
         };
-        let path = report.path.display().to_string();
-        let mut text = format!("[input.{name}]\ntype = \"serial\"\nport = {path:?}  # {id}\n");
+        let port = toml::Value::from(report.path.display().to_string());
+        let mut text = format!("[input.{name}]\ntype = \"serial\"\nport = {port}  # {id}\n{keys}");
         if report.line != Line::SML {
             text.push_str(&line_keys(report.line));
         }
@@ -159,8 +157,8 @@ fn advice(configuration: &str, paint: Paint) -> String {
     format!(
         "\n{}\n\n{configuration}\n[output.backend]\ntype = \"rest\"\nurl = \"https://…\"\n\n{}\n",
         paint.heading("To deliver these readings, write into meterline.toml:"),
-        "and start `meterline run --config meterline.toml`. `meterline config example` shows all there\n\
-         is, `meterline check` tries it out."
+        "`meterline check --config meterline.toml` tries it out, `meterline run --config meterline.toml`\n\
+         starts it. `meterline config example` shows all there is."
     )
 }
 

@@ -15,7 +15,7 @@ use crate::failure::{Exit, Failure};
 use crate::paint::{Paint, When};
 use model::FaultsArgument;
 
-pub use model::find as find_model;
+pub use model::{find as find_model, serial};
 
 /// Simulate meters: on a serial line, over TCP, as a Tibber Pulse bridge, or into a file
 ///
@@ -25,7 +25,8 @@ pub use model::find as find_model;
 #[command(after_help = "\
 Examples:
   meterline sim --list
-  meterline sim q3a --pv 8000 --link /tmp/meter     a serial port: read it with `meterline run`
+  meterline sim q3a --pv 8000 --link /tmp/heads/meter     a serial port, which is read by
+  meterline run --dir /tmp/heads
   meterline sim emh-mme40 --tcp 127.0.0.1:2000      like ser2net in front of a read head
   meterline sim mt631 --no-pin --count 3 | meterline decode
   meterline sim dvs74 ed300l-old --count 1000 --faults poor --out poor.bin

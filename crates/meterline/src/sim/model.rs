@@ -6,6 +6,15 @@ use std::time::Duration;
 
 use meter_sim::{Faults, Model, model};
 
+/// The serial number of the meter at `index`: two of one model need two, the first has its model's.
+pub fn serial(models: &[Arc<Model>], index: usize) -> Option<u32> {
+    let (before, rest) = models.split_at_checked(index)?;
+    let name = rest.first()?.name;
+    let twins = before.iter().filter(|other| other.name == name).count();
+    let twins = u32::try_from(twins).ok().filter(|twins| *twins > 0)?;
+    Some(20_000_000 + twins)
+}
+
 /// The model that a person means: by its name, by a whole word of it, or by any part of it that only
 /// one model has.
 pub fn find(asked: &str) -> Result<Arc<Model>, String> {

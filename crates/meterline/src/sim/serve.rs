@@ -11,6 +11,7 @@ use meter_core::ServerId;
 use meter_sim::serve::{self, Feed, PulseConfig, Running, Timing};
 use meter_sim::{Line, Meter, MeterConfig};
 
+use super::model::serial;
 use super::{Arguments, Speed};
 use crate::event_loop::{interrupted, runtime};
 use crate::failure::{Exit, Failure};
@@ -83,22 +84,12 @@ fn simulated(arguments: &Arguments, goal: &Goal, index: usize) -> Option<Simulat
     let model = arguments.models.get(index)?;
     let settings = &arguments.meter;
     let interval = settings.interval.map(meter_gateway::config::Duration::get);
-    // Two meters of one model need two serial numbers.
-    let twins = arguments
-        .models
-        .iter()
-        .take(index)
-        .filter(|other| other.name == model.name)
-        .count();
     let config = MeterConfig {
         seed: settings.seed.wrapping_add(index as u64),
         pin_entered: !settings.no_pin,
         step_ms: interval.and_then(|interval| u64::try_from(interval.as_millis()).ok()),
         pv_peak_w: settings.pv,
-        serial: u32::try_from(twins)
-            .ok()
-            .filter(|twins| *twins > 0)
-            .map(|twins| 20_000_000 + twins),
+        serial: serial(&arguments.models, index),
         ..MeterConfig::default()
     };
     let meter = Meter::new(model.clone(), &config);

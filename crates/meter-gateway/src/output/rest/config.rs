@@ -12,6 +12,7 @@ use super::endpoint::RedactedUrl;
 use super::payload::Payload;
 use crate::config::{Duration, Interval, Secret};
 use crate::http::BadUrl;
+use crate::input::MeterName;
 use crate::tls;
 
 /// Where and how readings are sent by HTTP.
@@ -49,9 +50,9 @@ pub struct Config {
     /// The header `Content-Type`; JSON unless told otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// Only the meters with these ids, as printed on them; all if empty.
+    /// Only these meters, as printed on them or by their server ids in hexadecimal; all if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub meters: Vec<String>,
+    pub meters: Vec<MeterName>,
     /// Most readings in one POST. `classic` always sends one.
     #[serde(default = "default_batch_size")]
     pub batch_size: NonZeroU32,

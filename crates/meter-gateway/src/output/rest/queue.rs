@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use meter_core::{ServerId, UnixMillis};
+use meter_core::UnixMillis;
 use tokio::time::Instant;
 
 use super::config::Config;
 use super::error::Answer;
 use super::suspects::{Suspects, Verdict};
 use super::thin::thin;
+use crate::input::MeterName;
 use crate::journal::{AskError, Backlog, Cursor, Record};
 
 /// How many records are looked at at once to find the newest of each interval.
@@ -95,7 +96,7 @@ pub(super) struct Queue {
     recheck: Duration,
     most: usize,
     span: Option<Duration>,
-    meters: Vec<String>,
+    meters: Vec<MeterName>,
     newest_first: bool,
     /// There is more than one POST's worth to send.
     behind: bool,
@@ -117,7 +118,7 @@ impl Queue {
             recheck: config.recheck.get(),
             most,
             span: config.interval.span(),
-            meters: config.meters.iter().map(|meter| plain_id(meter)).collect(),
+            meters: config.meters.clone(),
             newest_first: config.newest_first,
             // Nobody knows yet what has piled up.
             behind: true,
@@ -229,10 +230,7 @@ impl Queue {
     }
 
     fn wants(&self, record: &Record) -> bool {
-        self.meters.is_empty()
-            || self
-                .meters
-                .contains(&plain_id(&ServerId(&record.meter).meter_id().to_string()))
+        self.meters.is_empty() || self.meters.iter().any(|meter| meter.is(&record.meter))
     }
 
     /// The server acknowledged this piece.
@@ -369,14 +367,6 @@ impl Queue {
     pub(super) fn output(&self) -> &str {
         self.cursor.output()
     }
-}
-
-/// A meter id without spaces and case, so that people may copy it from anywhere.
-fn plain_id(id: &str) -> String {
-    id.chars()
-        .filter(|c| !c.is_whitespace())
-        .flat_map(char::to_uppercase)
-        .collect()
 }
 
 fn count(length: usize) -> u64 {
