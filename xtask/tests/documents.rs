@@ -92,13 +92,26 @@ fn configurations_are_valid() {
         for block in text.split("\n```toml\n").skip(1) {
             let block = block.split("\n```").next().unwrap();
             let name = document.file_name().unwrap().to_string_lossy();
-            if let Err(faults) = Config::parse(&name, block) {
+            if let Err(faults) = Config::parse(&name, &with_secrets(block)) {
                 panic!("{faults}");
             }
             checked += 1;
         }
     }
     assert!(checked > 0, "no document shows a configuration");
+}
+
+/// The secrets that a document reads from elsewhere are not on this machine.
+fn with_secrets(block: &str) -> String {
+    ["\"file:", "\"credential:"]
+        .into_iter()
+        .fold(block.to_owned(), |text, elsewhere| {
+            let mut parts = text.split(elsewhere);
+            let first = parts.next().unwrap().to_owned();
+            parts.fold(first, |text, part| {
+                text + "\"secret\"" + part.split_once('"').unwrap().1
+            })
+        })
 }
 
 /// Every `json` block of every document.
