@@ -212,3 +212,31 @@ fn a_debug_print_shows_no_secret() -> Result<(), Box<dyn std::error::Error>> {
     assert!(shown.contains("file:"), "{shown}");
     Ok(())
 }
+
+#[test]
+fn spans_that_would_keep_it_busy_with_nothing() {
+    says(
+        "[input.house]\ntype = \"tcp\"\naddress = \"cellar:3333\"\nsilence = \"0s\"\n",
+        &[
+            "meterline.toml:4:11: \"0s\" is too short: \"1s\" at the least",
+            "  |",
+            "4 | silence = \"0s\"",
+            "  |           ^^^^",
+        ],
+    );
+    for (key, least) in [
+        ("timeout", "1s"),
+        ("recheck", "1s"),
+        ("retry_first", "100ms"),
+        ("retry_max", "100ms"),
+    ] {
+        let text = format!(
+            "[output.backend]\ntype = \"rest\"\nurl = \"https://example.org/\"\n{key} = \"0s\"\n"
+        );
+        let said = faults(&text);
+        assert!(
+            said.contains(&format!("\"{least}\" at the least")),
+            "{said}"
+        );
+    }
+}

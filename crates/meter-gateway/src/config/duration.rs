@@ -150,6 +150,33 @@ impl<'de> Deserialize<'de> for Duration {
     }
 }
 
+/// Reads a span of a second or more: a shorter one would keep a part of the program busy with nothing.
+pub(crate) fn a_second_or_more<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
+    at_least(Duration::from_secs(1), deserializer)
+}
+
+/// The same for a tenth of a second.
+pub(crate) fn a_tenth_or_more<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
+    at_least(Duration::from_millis(100), deserializer)
+}
+
+fn at_least<'de, D: Deserializer<'de>>(
+    least: Duration,
+    deserializer: D,
+) -> Result<Duration, D::Error> {
+    let duration = Duration::deserialize(deserializer)?;
+    if duration < least {
+        return Err(de::Error::custom(format_args!(
+            "\"{duration}\" is too short: \"{least}\" at the least"
+        )));
+    }
+    Ok(duration)
+}
+
 impl Serialize for Duration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -35,6 +35,7 @@ use crate::{input, journal, output};
 use fault::Fault;
 
 pub use duration::{BadDuration, Duration};
+pub(crate) use duration::{a_second_or_more, a_tenth_or_more};
 pub use example::{example, schema};
 pub use file::{Environment, Error, candidates, default_state_dir, environment, find, load};
 pub use guard::Guard;

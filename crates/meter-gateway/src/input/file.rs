@@ -25,7 +25,10 @@ pub struct Config {
     #[serde(default = "every")]
     pub interval: Interval,
     /// How long no reading may come, from standard input say, before something is said.
-    #[serde(default = "super::silence")]
+    #[serde(
+        default = "super::silence",
+        deserialize_with = "crate::config::a_second_or_more"
+    )]
     pub silence: Duration,
 }
 

@@ -34,7 +34,7 @@ use crate::config::{Duration, Interval};
 pub use diagnosis::{Evidence, Finding, Medium};
 pub use fault::Fault;
 pub use meter_name::{MeterName, NoName};
-pub use moment::{Moment, monotonic};
+pub use moment::{Moment, awake, monotonic};
 pub use run::{End, TURN, run};
 pub use spoken::{Spoken, spoken};
 pub use status::{State, Status, Trouble};

@@ -42,6 +42,14 @@ pub fn monotonic() -> Duration {
     clock_gettime(clock).try_into().unwrap_or_default()
 }
 
+/// Time since the machine started, sleep not included: for what may not hang.
+#[must_use]
+pub fn awake() -> Duration {
+    clock_gettime(ClockId::Monotonic)
+        .try_into()
+        .unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

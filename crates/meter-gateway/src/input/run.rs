@@ -13,7 +13,7 @@ use super::source::{Memory, Source};
 use super::telegrams::Telegram;
 use super::{
     Captured, Config, Evidence, Fault, Finding, Medium, Moment, State, Status, Telegrams, Trouble,
-    monotonic,
+    awake, monotonic,
 };
 
 /// The reading loop turns at least this often, whatever happens.
@@ -241,7 +241,7 @@ impl Input {
         loop {
             let now = monotonic();
             self.status.send_if_modified(|status| {
-                status.turned = now;
+                status.turned = awake();
                 false
             });
             for reading in self.due(now) {

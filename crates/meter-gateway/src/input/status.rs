@@ -26,7 +26,8 @@ pub struct Status {
     pub last_byte: Option<Duration>,
     /// When the last reading came, on the same clock.
     pub last_reading: Option<Duration>,
-    /// When the reading loop last turned, on the same clock. It turns every
+    /// When the reading loop last turned, on the clock that stands still while the machine sleeps
+    /// ([`awake`](super::awake)). It turns every
     /// [`TURN`](super::TURN) at the least; a watchdog should be fed only while it does.
     pub turned: Duration,
 }

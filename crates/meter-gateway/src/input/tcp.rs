@@ -33,7 +33,10 @@ pub struct Config {
     #[serde(default = "super::interval")]
     pub interval: Interval,
     /// How long no reading may come before something is said and the connection is made anew.
-    #[serde(default = "super::silence")]
+    #[serde(
+        default = "super::silence",
+        deserialize_with = "crate::config::a_second_or_more"
+    )]
     pub silence: Duration,
 }
 

@@ -7,6 +7,7 @@
 pub mod rest;
 
 use std::future::Future;
+use std::path::Path;
 use std::time::SystemTime;
 
 use meter_core::UnixMillis;
@@ -84,6 +85,13 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         match self {
             Self::Rest(config) => Ok(config.validate()?),
+        }
+    }
+
+    /// The files that the output reads when it starts, such as certificates.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        match self {
+            Self::Rest(config) => config.files(),
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::output;
 
 /// What happens to one input or output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,36 @@ pub(super) fn changes<C: PartialEq>(
         Some(_) => None,
     });
     removed.chain(others).collect()
+}
+
+/// What is in the files that each output reads when it starts; certificates are renewed without any
+/// change of the configuration.
+pub(super) fn contents(configs: &BTreeMap<String, output::Config>) -> BTreeMap<String, u64> {
+    let hash = |config: &output::Config| {
+        let mut hasher = DefaultHasher::new();
+        for file in config.files() {
+            std::fs::read(file).ok().hash(&mut hasher);
+        }
+        hasher.finish()
+    };
+    configs
+        .iter()
+        .map(|(name, config)| (name.clone(), hash(config)))
+        .collect()
+}
+
+/// Adds those whose files differ, if they were there and are not known to have changed.
+pub(super) fn add_renewed(
+    changes: &mut Vec<(String, Change)>,
+    old: &BTreeMap<String, u64>,
+    new: &BTreeMap<String, u64>,
+) {
+    for (name, hash) in new {
+        let differs = old.get(name).is_some_and(|before| before != hash);
+        if differs && changes.iter().all(|(changed, _)| changed != name) {
+            changes.push((name.clone(), Change::Changed));
+        }
+    }
 }
 
 /// One line for the log: `input house changed, output backend added`.

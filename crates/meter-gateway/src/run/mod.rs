@@ -22,6 +22,7 @@ mod signals;
 mod task;
 mod view;
 
+use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::future::pending;
 use std::os::unix::fs::DirBuilderExt;
@@ -127,6 +128,7 @@ pub async fn run(setup: Setup) -> Result<(), Error> {
         outputs: Outputs::new(journal.clone()),
         reading: Task::supervised("the reading loop".to_owned(), move || desk.clone().run()),
         config: Config::default(),
+        contents: BTreeMap::new(),
         source: setup.source,
         notify: setup.notify,
         guard,
@@ -145,6 +147,8 @@ pub async fn run(setup: Setup) -> Result<(), Error> {
 
 struct Program {
     config: Config,
+    /// A hash of the files that each output has read.
+    contents: BTreeMap<String, u64>,
     source: Source,
     inputs: Inputs,
     outputs: Outputs,
@@ -235,7 +239,10 @@ impl Program {
 
     /// Starts, stops and restarts what differs; says in one line what that was.
     async fn apply(&mut self, new: Config) -> String {
-        let outputs = change::changes(&self.config.output, &new.output);
+        let mut outputs = change::changes(&self.config.output, &new.output);
+        let contents = change::contents(&new.output);
+        change::add_renewed(&mut outputs, &self.contents, &contents);
+        self.contents = contents;
         let inputs = change::changes(&self.config.input, &new.input);
         let mut settings = Vec::new();
         if self.config.guard != new.guard {

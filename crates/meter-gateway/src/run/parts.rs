@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::change::Change;
 use super::task::{End, Task};
-use crate::input::{self, Captured, monotonic};
+use crate::input::{self, Captured, awake};
 use crate::journal::{AskError, Journal, Start};
 use crate::output;
 
@@ -21,6 +21,9 @@ const FAREWELL: Duration = Duration::from_millis(1200);
 
 /// The pause before a journal that does not answer is asked again.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(5);
+
+/// Nothing else goes on while a reload waits for the journal.
+const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A part that runs, with what it shows of itself.
 struct Running<S> {
@@ -48,10 +51,12 @@ impl Inputs {
         configs: &BTreeMap<String, input::Config>,
     ) {
         // All that goes before anything that comes: it may be the same port under another name.
-        for (name, _) in changes {
-            if let Some(running) = self.running.remove(name) {
-                running.task.stop().await;
-            }
+        let leaving = take(&mut self.running, changes);
+        for running in &leaving {
+            running.task.abort();
+        }
+        for running in leaving {
+            running.task.stop().await;
         }
         for (name, _) in changes {
             if let Some(config) = configs.get(name) {
@@ -63,7 +68,7 @@ impl Inputs {
 
     fn start(&self, name: &str, config: input::Config) -> Running<input::Status> {
         let started = input::Status {
-            turned: monotonic(),
+            turned: awake(),
             ..input::Status::default()
         };
         let (status, receiver) = watch::channel(started);
@@ -105,7 +110,7 @@ impl Inputs {
 
     /// An input whose loop has not turned for longer than `within`.
     pub(super) fn hanging(&self, within: Duration) -> Option<&str> {
-        let now = monotonic();
+        let now = awake();
         let limit = within.max(input::TURN + GRACE);
         let hangs = |running: &Running<input::Status>| {
             !running.task.is_finished()
@@ -160,14 +165,13 @@ impl Outputs {
         changes: &[(String, Change)],
         configs: &BTreeMap<String, output::Config>,
     ) {
-        for (name, _) in changes {
-            if let Some(output) = self.running.remove(name) {
-                output.stop(FAREWELL).await;
-            }
-        }
+        let leaving = take(&mut self.running, changes);
+        end(&leaving);
+        stop(leaving).await;
         let names = configs.keys().cloned().collect();
-        if let Err(error) = self.journal.retain_outputs(names).await {
-            tracing::debug!("the journal keeps outputs that are gone: {error}");
+        let retained = timeout(JOURNAL_PATIENCE, self.journal.retain_outputs(names)).await;
+        if !matches!(retained, Ok(Ok(()))) {
+            tracing::debug!("the journal keeps outputs that are gone: {retained:?}");
         }
         for (name, _) in changes {
             if let Some(config) = configs.get(name) {
@@ -179,8 +183,9 @@ impl Outputs {
 
     async fn start(&self, name: &str, config: output::Config) -> RunningOutput {
         // Here and not in the task, so that the first reading finds its outputs in the journal.
-        if let Err(error) = self.journal.cursor(name, Start::Now).await {
-            tracing::debug!("output {name}: {error}");
+        let known = timeout(JOURNAL_PATIENCE, self.journal.cursor(name, Start::Now)).await;
+        if !matches!(known, Ok(Ok(_))) {
+            tracing::debug!("output {name}: the journal does not answer: {known:?}");
         }
         let (status, receiver) = watch::channel(output::Status::default());
         let (end, ended) = watch::channel(false);
@@ -216,19 +221,37 @@ impl Outputs {
 
     /// Tells all of them to end.
     pub(super) fn end(&self) {
-        for output in self.running.values() {
-            output.end.send_replace(true);
-        }
+        end(self.running.values());
     }
 
     /// Waits until they have ended, all within [`FAREWELL`].
     pub(super) async fn stop(self) {
-        let last = Instant::now() + FAREWELL;
-        for output in self.running.into_values() {
-            let patience = last.saturating_duration_since(Instant::now());
-            output.stop(patience).await;
-        }
+        stop(self.running.into_values()).await;
     }
+}
+
+/// Tells them to end.
+fn end<'a>(outputs: impl IntoIterator<Item = &'a RunningOutput>) {
+    for output in outputs {
+        output.end.send_replace(true);
+    }
+}
+
+/// Waits until they have ended, all within [`FAREWELL`].
+async fn stop(outputs: impl IntoIterator<Item = RunningOutput>) {
+    let last = Instant::now() + FAREWELL;
+    for output in outputs {
+        let patience = last.saturating_duration_since(Instant::now());
+        output.stop(patience).await;
+    }
+}
+
+/// Takes out the parts that change.
+fn take<R>(running: &mut BTreeMap<String, R>, changes: &[(String, Change)]) -> Vec<R> {
+    changes
+        .iter()
+        .filter_map(|(name, _)| running.remove(name))
+        .collect()
 }
 
 /// One run of an output. `told` is why the last one could not start.

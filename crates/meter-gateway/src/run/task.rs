@@ -74,6 +74,11 @@ impl Task {
             .is_ok()
     }
 
+    /// Tells it to stop.
+    pub(super) fn abort(&self) {
+        self.handle.abort();
+    }
+
     /// Stops it, and waits until everything it owns is released: its port above all.
     pub(super) async fn stop(mut self) {
         self.handle.abort();

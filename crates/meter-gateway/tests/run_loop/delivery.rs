@@ -143,3 +143,48 @@ async fn what_was_not_delivered_is_delivered_by_the_next_run() -> Result {
     server.assert_each_once(5);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_renewed_certificate_file_is_read_with_the_next_reload() -> Result {
+    let (server, other) = (Server::new()?, Server::new()?);
+    std::fs::write(&server.ca_file, other.backend.ca_pem())?;
+    let mut head = Head::new(&MeterConfig::default()).await?;
+    let text = head.table("house")? + &server.table();
+    let mut program = Program::start(&text)?;
+    head.send(1).await?;
+    program
+        .until("the wrong authority", |view| {
+            let output = view.outputs.get("backend");
+            output.is_some_and(|output| output.last_error.is_some())
+        })
+        .await?;
+    std::fs::write(&server.ca_file, server.backend.ca_pem())?;
+    program.reload(&text).await?;
+    server.has(1).await?;
+    program.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_output_that_cannot_start_is_tried_again() -> Result {
+    let server = Server::new()?;
+    let mut head = Head::new(&MeterConfig::default()).await?;
+    let mut program = Program::start(&(head.table("house")? + &server.table()))?;
+    // Nothing of it has run yet.
+    std::fs::remove_file(&server.ca_file)?;
+    head.send(1).await?;
+    let view = program
+        .until("no certificate", |view| {
+            let output = view.outputs.get("backend");
+            output.is_some_and(|output| output.last_error.is_some())
+        })
+        .await?;
+    assert_eq!(
+        view.outputs["backend"].state,
+        meter_gateway::output::State::Misconfigured
+    );
+    std::fs::write(&server.ca_file, server.backend.ca_pem())?;
+    server.has(1).await?;
+    program.stop().await?;
+    Ok(())
+}

@@ -34,6 +34,7 @@ pub struct Config {
     /// The newest complete reading of each interval is kept; `"every"` keeps them all.
     pub interval: Interval,
     /// How long no reading may come before something is said and the node is looked for anew.
+    #[serde(deserialize_with = "crate::config::a_second_or_more")]
     pub silence: Duration,
 }
 

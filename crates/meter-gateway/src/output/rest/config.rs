@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,17 +67,29 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rate: Option<NonZeroU32>,
     /// The longest that one POST may take, from the connection to the answer.
-    #[serde(default = "default_timeout")]
+    #[serde(
+        default = "default_timeout",
+        deserialize_with = "crate::config::a_second_or_more"
+    )]
     pub timeout: Duration,
     /// The longest wait after a first failure; it doubles with each further one.
-    #[serde(default = "default_retry_first")]
+    #[serde(
+        default = "default_retry_first",
+        deserialize_with = "crate::config::a_tenth_or_more"
+    )]
     pub retry_first: Duration,
     /// The longest wait between two tries, unless the server asks for more.
-    #[serde(default = "default_retry_max")]
+    #[serde(
+        default = "default_retry_max",
+        deserialize_with = "crate::config::a_tenth_or_more"
+    )]
     pub retry_max: Duration,
     /// The wait between two tries while the server refuses this configuration
     /// (401, 403, 404, or every reading).
-    #[serde(default = "default_recheck")]
+    #[serde(
+        default = "default_recheck",
+        deserialize_with = "crate::config::a_second_or_more"
+    )]
     pub recheck: Duration,
     /// PEM file of the authorities to trust, instead of the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -182,6 +194,13 @@ impl Config {
         Payload::new(self)?;
         Client::new(self)?;
         Ok(())
+    }
+
+    /// The files that are read when the output starts.
+    pub(in crate::output) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.ca_file, &self.client_cert, &self.client_key]
+            .into_iter()
+            .filter_map(Option::as_deref)
     }
 
     pub(super) fn tls_files(&self) -> Result<tls::Files<'_>, ConfigError> {

@@ -199,7 +199,7 @@ impl Queue {
             };
             let records = self.cursor.next(limit).await?;
             self.outstanding = records.iter().map(|record| record.seq).collect();
-            self.behind = records.len() >= limit;
+            self.behind = self.newest_first && self.is_behind().await?;
             let (wanted, unwanted): (Vec<Record>, Vec<Record>) =
                 records.into_iter().partition(|record| self.wants(record));
             let mut left_out: Vec<u64> = unwanted.iter().map(|record| record.seq).collect();
@@ -209,7 +209,7 @@ impl Queue {
             if let Some(span) = self.span {
                 let now = now();
                 // Until nothing is superseded any more, the view may end inside an interval.
-                let cut = self.cursor.backlog().await?.readings > count(self.outstanding.len());
+                let cut = self.is_cut().await?;
                 let thinned = thin(due, span, now, cut);
                 left_out.extend(thinned.superseded);
                 (due, wake) = (thinned.due, thinned.wake);
@@ -227,6 +227,16 @@ impl Queue {
             }
             return Ok(wake);
         }
+    }
+
+    /// Whether there is more than what was fetched, which may be less than was asked for.
+    async fn is_cut(&self) -> Result<bool, AskError> {
+        let backlog = self.cursor.backlog().await?.readings;
+        Ok(backlog > count(self.outstanding.len()))
+    }
+
+    async fn is_behind(&self) -> Result<bool, AskError> {
+        Ok(self.outstanding.len() > self.most || self.is_cut().await?)
     }
 
     fn wants(&self, record: &Record) -> bool {
