@@ -120,11 +120,11 @@ async fn connect_tcp(server: &Server) -> Result<TcpStream, ConnectError> {
         let words = error.to_string();
         no_name(words.rsplit(": ").next().unwrap_or(&words).to_owned())
     })?;
-    let addresses = taking_turns(found);
+    let addresses: Vec<SocketAddr> = found.collect();
     if addresses.is_empty() {
         return Err(no_name("no address".to_owned()));
     }
-    race(addresses).await.map_err(|error| {
+    connect_any(addresses).await.map_err(|error| {
         let host = host.to_owned();
         match error.kind() {
             io::ErrorKind::ConnectionRefused => ConnectError::Refused { host, port },
@@ -136,6 +136,13 @@ async fn connect_tcp(server: &Server) -> Result<TcpStream, ConnectError> {
             },
         }
     })
+}
+
+/// Connects to whichever of a host's addresses answers first.
+pub(crate) async fn connect_any(
+    found: impl IntoIterator<Item = SocketAddr>,
+) -> io::Result<TcpStream> {
+    race(taking_turns(found.into_iter())).await
 }
 
 /// The addresses in the resolver's order, but families by turns.

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
 use std::str::FromStr;
 use std::time;
 
@@ -15,6 +14,7 @@ use tokio::time::timeout;
 
 use super::Fault;
 use crate::config::{Duration, Interval};
+use crate::http::connect_any;
 
 /// How long a connection may take to come about.
 const CONNECT: time::Duration = time::Duration::from_secs(10);
@@ -219,17 +219,12 @@ async fn connect(address: &Address) -> Result<TcpStream, Fault> {
     let found = tokio::net::lookup_host((address.host.as_str(), address.port))
         .await
         .map_err(unresolved)?;
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for one in found {
-        match TcpStream::connect(one).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(Fault::Unreachable {
-        address: address.clone(),
-        source: last,
-    })
+    connect_any(found)
+        .await
+        .map_err(|source| Fault::Unreachable {
+            address: address.clone(),
+            source,
+        })
 }
 
 #[cfg(test)]

@@ -80,6 +80,46 @@ async fn max_rate_paces_a_backlog() -> Result {
 }
 
 #[tokio::test]
+async fn a_backlog_of_more_bytes_than_are_read_at_once_does_not_hold_a_fresh_reading() -> Result {
+    let mut setup = Setup::new().await?;
+    setup.config.newest_first = true;
+    setup.config.batch_size = 10_000.try_into()?;
+    // Some 70 bytes each; the journal hands out 256 KiB at once.
+    setup.append_all(0..20_000).await?;
+    let late = || Step::Late(Duration::from_millis(500), Answer::status(200));
+    setup
+        .backend
+        .set_behaviour(Behaviour::first([late(), late(), late(), late(), late()]));
+    let running = setup.start().await?;
+    // The newest of all, and then the first of the backlog.
+    assert!(
+        setup
+            .backend
+            .wait_until(Duration::from_secs(10), |it| it.request_count() == 2)
+            .await
+    );
+    setup.append(20_000).await?;
+    let here = |it: &backend::Backend| {
+        it.accepted_readings()
+            .iter()
+            .filter_map(index_of)
+            .any(|index| index == 20_000)
+    };
+    assert!(
+        setup
+            .backend
+            .wait_until(Duration::from_secs(10), here)
+            .await
+    );
+    assert!(
+        setup.arrived().len() < 15_000,
+        "{} came before it",
+        setup.arrived().len()
+    );
+    running.stop().await
+}
+
+#[tokio::test]
 async fn newest_first_keeps_readings_fresh_while_a_backlog_drains() -> Result {
     let mut setup = Setup::new().await?;
     setup.config.newest_first = true;
