@@ -106,10 +106,14 @@ struct Stuck {
 
 impl Clocks for Stuck {
     fn now(&self) -> Now {
-        let mut stuck = self.stuck.lock().unwrap();
-        while *stuck {
-            stuck = self.freed.wait(stuck).unwrap();
-        }
+        // Only the loop that asks is to hang, and not with it the thread that watches over the sockets
+        // of all.
+        tokio::task::block_in_place(|| {
+            let mut stuck = self.stuck.lock().unwrap();
+            while *stuck {
+                stuck = self.freed.wait(stuck).unwrap();
+            }
+        });
         HostClocks.now()
     }
 }
