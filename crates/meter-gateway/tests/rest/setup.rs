@@ -120,6 +120,17 @@ impl Setup {
         Ok(())
     }
 
+    /// Readings of two KiB, of which an output sends little.
+    pub async fn append_signed(&self, indices: std::ops::Range<i64>) -> Result {
+        let signature = [0; 2048];
+        for index in indices {
+            let body = signed_body(&METER, index, Some(&signature))?;
+            let time = UnixMillis(START + index * 1000);
+            self.journal.append(&METER, time, body).await?;
+        }
+        Ok(())
+    }
+
     pub async fn append_all(&self, indices: std::ops::Range<i64>) -> Result {
         for index in indices {
             self.append(index).await?;
@@ -222,6 +233,10 @@ impl Running {
 
 /// A small `GetList.Res` with `index` in its counter.
 fn body(meter: &[u8], index: i64) -> Result<Vec<u8>> {
+    signed_body(meter, index, None)
+}
+
+fn signed_body(meter: &[u8], index: i64, signature: Option<&[u8]>) -> Result<Vec<u8>> {
     let entry = |name, unit, value| ListEntry {
         name,
         status: None,
@@ -238,9 +253,10 @@ fn body(meter: &[u8], index: i64) -> Result<Vec<u8>> {
     ];
     let list = GetListRes {
         entries: entries.as_slice().into(),
+        signature,
         ..GetListRes::of(meter)
     };
-    let mut buffer = [0; 512];
+    let mut buffer = [0; 4096];
     Ok(Reading::new(list)
         .emit(&mut buffer)
         .map_err(|_| "too long")?
