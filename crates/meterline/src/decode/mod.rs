@@ -177,6 +177,7 @@ impl Decoding {
 
     fn skipped(&mut self, skipped: &Skipped<'_>) -> Result<(), Failure> {
         self.note(&notes::skipped(skipped, self.aside))?;
+        self.gap()?;
         if !self.salvage || skipped.bytes.is_empty() {
             return Ok(());
         }
@@ -195,7 +196,8 @@ impl Decoding {
             Err(Broken(reason)) => {
                 self.tally.broken_messages += 1;
                 let text = format!("telegram {}: {reason}", self.frames);
-                return self.note(&self.aside.warn(text).to_string());
+                self.note(&self.aside.warn(text).to_string())?;
+                return self.gap();
             }
         };
         self.tally.readings += 1;
@@ -208,13 +210,21 @@ impl Decoding {
         self.out.write_all(text.as_bytes()).map_err(Failure::output)
     }
 
+    /// Sets what follows apart, where people read it.
+    fn gap(&mut self) -> Result<(), Failure> {
+        if self.format == Format::Json {
+            return Ok(());
+        }
+        writeln!(self.out).map_err(Failure::output)
+    }
+
     /// Tells a person something: in the text, or beside the JSON.
     fn note(&mut self, text: &str) -> Result<(), Failure> {
         if self.format == Format::Json {
             self.progress.println(text);
             Ok(())
         } else {
-            writeln!(self.out, "{text}\n").map_err(Failure::output)
+            writeln!(self.out, "{text}").map_err(Failure::output)
         }
     }
 }
