@@ -132,12 +132,40 @@ fn bad_urls() {
     assert_eq!(
         lines,
         [
-            "meterline.toml:1:1: url must look like https://HOST/PATH",
-            "meterline.toml:4:1: http://example.org/… is not encrypted, so anybody on the way can read \
+            "meterline.toml:3:7: url must look like https://HOST/PATH",
+            "meterline.toml:6:7: http://example.org/… is not encrypted, so anybody on the way can read \
              and change the readings: use https://, or set allow_insecure = true if that is acceptable",
         ]
     );
     assert!(!text.contains("ACCESSTOKEN"), "{text}");
+}
+
+#[test]
+fn a_misspelt_variable_of_a_template() {
+    let variables =
+        "meter_id, meter, server_id, time, time_ms, seconds_index, values, registers, readings";
+    says(
+        "[output.a]\ntype = \"rest\"\nurl = \"https://example.org/\"\nformat = \"template\"\n\
+         template = \"{{ reading }}\"\n",
+        &[
+            &format!(
+                "meterline.toml:5:12: the template uses `reading`, which there is not: there are {variables}"
+            ),
+            "  |",
+            "5 | template = \"{{ reading }}\"",
+            "  |            ^^^^^^^^^^^^^^^",
+        ],
+    );
+}
+
+#[test]
+fn what_is_missing_is_no_fault_but_is_said() {
+    let gaps = |text| Config::parse("meterline.toml", text).map(|config| config.gaps().len());
+    let output = "[output.a]\ntype = \"rest\"\nurl = \"https://example.org/\"\n";
+    assert_eq!(gaps(""), Ok(2));
+    assert_eq!(gaps(output), Ok(1));
+    let input = "[input.a]\ntype = \"serial\"\nport = \"auto\"\n";
+    assert_eq!(gaps(&format!("{input}{output}")), Ok(0));
 }
 
 #[test]

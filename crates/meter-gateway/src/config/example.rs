@@ -39,6 +39,9 @@ const NAMES: [(&str, &str); 5] = [
     ("rest", "backend"),
 ];
 
+const TEMPLATE: &str = "{\"meter\": {{ meter | tojson }}, \"time\": {{ time_ms }}, \
+                        \"import\": {{ values[\"1.8.0_Wh\"] }}, \"power\": {{ values[\"16.7.0_W\"] }}}";
+
 /// What is shown for keys that have no default. A type's own examples come second.
 fn examples(kind: &str) -> Value {
     match kind {
@@ -47,7 +50,7 @@ fn examples(kind: &str) -> Value {
             "url": "https://backend.example.org/readings",
             "headers": { "X-Site": "roof" },
             "username": "meterline",
-            "template": "{{ reading | tojson }}",
+            "template": TEMPLATE,
             "content_type": "application/json",
             "meters": ["1 EMH00 1059 9732"],
             "max_rate": 10,

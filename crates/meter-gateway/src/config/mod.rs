@@ -52,8 +52,7 @@ pub struct Config {
     /// root, `~/.local/state/meterline` for anybody else.
     #[schemars(extend("examples" = ["/var/lib/meterline"]))]
     pub state_dir: Option<PathBuf>,
-    /// Where meters are read: one table `[input.NAME]` for each. Without any, meterline looks for a
-    /// read head by itself.
+    /// Where meters are read: one table `[input.NAME]` for each.
     pub input: BTreeMap<String, input::Config>,
     /// Where readings go: one table `[output.NAME]` for each. The name is also that of the output's
     /// place in the journal: renaming it begins with the newest reading.
@@ -74,6 +73,20 @@ impl Config {
         } else {
             Err(Faults::new(file, text, faults))
         }
+    }
+
+    /// What is right and yet hardly meant: nothing is read, or nothing is sent.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<&'static str> {
+        let input = "there is no [input.NAME] in the configuration, so no meter is read \
+                     (`meterline ports` shows what is plugged in)";
+        let output = "there is no [output.NAME] in the configuration, so readings are kept in the \
+                      journal and sent nowhere";
+        let gaps = [
+            self.input.is_empty().then_some(input),
+            self.output.is_empty().then_some(output),
+        ];
+        gaps.into_iter().flatten().collect()
     }
 
     /// What fits its type and is wrong all the same.
@@ -100,7 +113,9 @@ impl Config {
         }
         for (name, output) in &self.output {
             if let Err(error) = output.validate() {
-                faults.push(refuse(&["output", name], error.to_string()));
+                let key = error.key();
+                let path: Vec<&str> = ["output", name].into_iter().chain(key).collect();
+                faults.push(refuse(&path, error.to_string()));
             }
         }
         let mut stdin = self.input.iter().filter(|(_, config)| config.is_stdin());

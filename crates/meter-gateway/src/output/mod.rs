@@ -79,6 +79,16 @@ pub enum ProbeError {
     Rest(#[from] rest::ProbeError),
 }
 
+impl ConfigError {
+    /// The key of the output's table that is wrong, if it is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&'static str> {
+        match self {
+            Self::Rest(error) => error.key(),
+        }
+    }
+}
+
 impl Config {
     /// Finds what is wrong with the settings without connecting anywhere.
     /// Reads the files that they name.

@@ -248,6 +248,56 @@ async fn templates_of_one_and_of_many() -> Result {
     Ok(())
 }
 
+/// What `meterline config example` shows can be copied as it is.
+#[tokio::test]
+async fn the_template_of_the_example_is_right() -> Result {
+    let example = meter_gateway::config::example();
+    let line = example
+        .lines()
+        .find(|line| line.starts_with("#template = "));
+    let table: toml::Table = line.ok_or("no template")?[1..].parse()?;
+    let mut setup = Setup::new().await?;
+    setup.config.format = Format::Template;
+    setup.config.template = table["template"].as_str().map(str::to_owned);
+    setup.append(7).await?;
+    setup.deliver_all().await?;
+    let received = setup.backend.received();
+    assert_eq!(
+        std::str::from_utf8(&received[0].body)?,
+        r#"{"meter": "1EMH0012345678", "time": 1780000007000, "import": 1000000.7, "power": -105.5}"#
+    );
+    assert!(received[0].json.is_some());
+    Ok(())
+}
+
+/// A register that this meter does not have is known only when it is read: nothing may be sent in
+/// its place, because the server would acknowledge it.
+#[tokio::test]
+async fn a_template_that_fails_for_this_meter_keeps_its_readings() -> Result {
+    let mut setup = Setup::new().await?;
+    setup.config.format = Format::Template;
+    setup.config.template = Some("{{ values[\"36.7.0_W\"] }}".to_owned());
+    setup.append(0).await?;
+    let running = setup.start().await?;
+    let status = running
+        .until("misconfigured", |status| {
+            status.state == State::Misconfigured
+        })
+        .await?;
+    assert_says(
+        &status.last_error.unwrap_or_default(),
+        &["nothing is sent, because the template fails", "undefined"],
+    );
+    running.stop().await?;
+    assert!(setup.backend.received().is_empty());
+    assert_eq!(setup.cursor().await?.backlog().await?.readings, 1);
+
+    setup.config.template = Some("{{ values[\"36.7.0_W\"] | default(\"null\") }}".to_owned());
+    setup.deliver_all().await?;
+    assert_eq!(&setup.backend.received()[0].body[..], b"null");
+    Ok(())
+}
+
 #[tokio::test]
 async fn shutdown_waits_a_second_for_the_answer_and_loses_nothing() -> Result {
     let setup = Setup::new().await?;

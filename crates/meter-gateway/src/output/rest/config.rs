@@ -43,8 +43,9 @@ pub struct Config {
     /// What the body looks like.
     #[serde(default)]
     pub format: Format,
-    /// The body for `format = "template"`, in minijinja's language. A template
-    /// that uses `readings` gets several in one POST; any other gets one.
+    /// The body for `format = "template"`, in minijinja's language, with the
+    /// variables of docs/payloads.md. A template that uses `readings` gets
+    /// several in one POST; any other gets one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
     /// The header `Content-Type`; JSON unless told otherwise.
@@ -256,6 +257,31 @@ pub enum ConfigError {
     /// The template does not compile.
     #[error("the template has a fault: {0}")]
     Template(String),
+    /// The template uses a variable that does not exist.
+    #[error("the template uses `{name}`, which there is not: there are {variables}")]
+    TemplateVariable {
+        /// The variable.
+        name: String,
+        /// Those that there are.
+        variables: String,
+    },
+    /// A template for several readings uses a variable of one.
+    #[error(
+        "the template uses `readings` and `{0}` side by side: write `{{% for r in readings %}}` and \
+         `r.{0}`, or leave `readings` out"
+    )]
+    TemplateMixed(String),
+    /// The template compiles, and fails all the same.
+    #[error(
+        "the template cannot write a made-up reading: {error}; there are {variables}, and \
+         docs/payloads.md says what is in them"
+    )]
+    TemplateFails {
+        /// What the template engine says.
+        error: String,
+        /// The variables that there are.
+        variables: String,
+    },
     /// The certificate files.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -268,6 +294,35 @@ impl From<BadUrl> for ConfigError {
             BadUrl::Scheme(scheme) => Self::Scheme(scheme),
             BadUrl::Credentials => Self::UserInUrl,
             BadUrl::Host(host) => Self::Host(host),
+        }
+    }
+}
+
+impl ConfigError {
+    /// The key that is wrong. Where two do not fit together, the one that is usually there.
+    pub(in crate::output) fn key(&self) -> Option<&'static str> {
+        match self {
+            Self::Url
+            | Self::Scheme(_)
+            | Self::Host(_)
+            | Self::UserInUrl
+            | Self::Insecure(_)
+            | Self::Token => Some("url"),
+            Self::Lonely(key, _) => Some(key),
+            Self::Header(_) => Some("headers"),
+            Self::Template(_)
+            | Self::TemplateVariable { .. }
+            | Self::TemplateMixed(_)
+            | Self::TemplateFails { .. } => Some("template"),
+            Self::TemplateMissing => Some("format"),
+            Self::Authorization => None,
+            Self::Tls(error) => match error {
+                tls::Error::Unreadable { what, .. }
+                | tls::Error::Empty { what, .. }
+                | tls::Error::Damaged { what, .. } => Some(what),
+                tls::Error::KeyMismatch { .. } => Some("client_key"),
+                tls::Error::NoSystemRoots { .. } | tls::Error::Setup(_) => None,
+            },
         }
     }
 }

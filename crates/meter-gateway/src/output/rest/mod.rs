@@ -20,6 +20,7 @@ mod payload;
 mod queue;
 mod report;
 mod suspects;
+mod template;
 mod thin;
 
 pub use config::{Config, ConfigError, Format, Method};
