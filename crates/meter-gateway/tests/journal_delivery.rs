@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use meter_core::UnixMillis;
 use meter_gateway::journal::{
-    AppendError, AskError, Backlog, Cursor, Journal, Moment, OpenError, Options, Record, Start,
+    AppendError, AskError, Backlog, Cursor, Journal, Look, Moment, OpenError, Options, Record,
+    Start,
 };
 use tokio::time::timeout;
 
@@ -168,6 +169,44 @@ async fn waiting_ends_with_the_next_reading() -> Outcome {
         seqs(&timeout(Duration::from_secs(5), waiting).await???),
         [1]
     );
+    Ok(())
+}
+
+/// What a person is shown, while the daemon runs and when it does not.
+#[tokio::test]
+async fn another_process_may_look() -> Outcome {
+    let directory = tempfile::Builder::new().prefix("a ?#%41").tempdir()?;
+    let path = directory.path().join("journal.db");
+    assert!(matches!(
+        Look::open(&path),
+        Err(OpenError::NotReadable { .. })
+    ));
+    let journal = open(directory.path())?;
+    let cursor = journal.cursor("home", Start::Now).await?;
+    let seq = fill(&journal, HOUSE, 0..1).await?;
+    cursor.reject(seq, "refused", "400 (\"why\")").await?;
+    journal
+        .append_suspect(SOLAR, UnixMillis(5), "it fell", b"x".to_vec())
+        .await?;
+    let look = || -> Result<(), OpenError> {
+        let look = Look::open(&path)?;
+        let rejected = look.rejected(10)?;
+        assert_eq!(rejected.len(), 1);
+        assert_eq!(&*rejected[0].record.meter, HOUSE);
+        assert_eq!(rejected[0].answer, "400 (\"why\")");
+        let suspects = look.suspects(10)?;
+        assert_eq!(suspects.len(), 1);
+        assert_eq!(&*suspects[0].meter, SOLAR);
+        Ok(())
+    };
+    look()?;
+    // It goes on as if nobody had looked.
+    fill(&journal, HOUSE, 1..3).await?;
+    journal.close().await;
+    let files = || Ok::<_, std::io::Error>(std::fs::read_dir(directory.path())?.count());
+    let before = files()?;
+    look()?;
+    assert_eq!(files()?, before, "looking leaves nothing behind");
     Ok(())
 }
 

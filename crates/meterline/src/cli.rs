@@ -4,7 +4,9 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::failure::{EXIT_HELP, Exit, Failure};
-use crate::{check, completions, config, decode, demo, man, paint, ports, run, sim, suspects};
+use crate::{
+    check, completions, config, decode, demo, man, paint, ports, rejected, run, sim, suspects,
+};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -55,6 +57,7 @@ enum Command {
     Ports(ports::Arguments),
     Check(check::Arguments),
     Suspects(suspects::Arguments),
+    Rejected(rejected::Arguments),
     Config(config::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -71,6 +74,7 @@ impl Cli {
             Command::Ports(arguments) => arguments.run(self.color),
             Command::Check(arguments) => arguments.run(self.color),
             Command::Suspects(arguments) => arguments.run(),
+            Command::Rejected(arguments) => arguments.run(),
             Command::Config(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),

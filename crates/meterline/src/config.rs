@@ -63,6 +63,15 @@ fn places() -> String {
     lines.collect()
 }
 
+/// The journal that belongs to a configuration, whether or not it was made yet.
+pub fn journal(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    let config = load(named)?.map(|(_, config)| config).unwrap_or_default();
+    let is_root = rustix::process::geteuid().is_root();
+    let default = config::default_state_dir(&config::environment, is_root);
+    let state_dir = config.state_dir.clone().unwrap_or(default);
+    Ok(config.journal.options(&state_dir).path)
+}
+
 /// The configuration that was named, or the first one in its usual places; none where nothing was
 /// configured yet.
 pub fn load(named: Option<&Path>) -> Result<Option<(PathBuf, config::Config)>, Failure> {

@@ -65,15 +65,12 @@ pub enum Failure {
     /// The simulated server cannot start.
     #[error("{0}")]
     Backend(meter_sim::backend::StartError),
-    /// A meter's number from which no server id follows: give the server id itself.
-    #[error("`{0}` is not a meter's number as this program prints it")]
-    NoMeterNumber(String),
+    /// No reading of this meter is kept apart: name one that has some.
+    #[error("no reading of a meter {0} is kept apart")]
+    NoSuspect(String),
     /// The journal cannot be opened; its text says what to do.
     #[error("{0}")]
     Journal(meter_gateway::journal::OpenError),
-    /// The journal does not answer.
-    #[error("{0}")]
-    Ask(meter_gateway::journal::AskError),
     /// The gateway cannot run: its journal, most of all.
     #[error("{0}")]
     Run(meter_gateway::run::Error),
@@ -136,9 +133,7 @@ impl Failure {
                 "`meterline config example` prints one to begin with, `meterline config where` says where it is looked for",
             ),
             Self::Runtime(_) => Some("look at the limits on open files and threads (`ulimit -a`)"),
-            Self::NoMeterNumber(_) => {
-                Some("give its server id in hex, as `meterline decode` shows it")
-            }
+            Self::NoSuspect(_) => Some("`meterline suspects` lists the meters that have some"),
             Self::Scratch(_) => Some("set TMPDIR to a directory that may be written"),
             Self::NoSuchCommand(_) => Some("`meterline --help` lists the commands"),
             _ => None,

@@ -22,9 +22,14 @@ impl MeterName {
     /// Whether it is the meter with this server id.
     #[must_use]
     pub fn is(&self, server_id: &[u8]) -> bool {
-        let wanted = plain(&self.0);
+        let wanted = self.plain();
         let id = ServerId(server_id);
         plain(&id.meter_id().to_string()) == wanted || plain(&id.to_string()) == wanted
+    }
+
+    /// Letters and digits only, which is a name for the same meter.
+    pub(crate) fn plain(&self) -> String {
+        plain(&self.0)
     }
 }
 

@@ -26,6 +26,16 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
+    /// Run it as somebody who may.
+    #[error(
+        "the journal {path} cannot be read: {source}. Do this as root, or as the user who runs meterline"
+    )]
+    NotReadable {
+        /// The journal.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Stop the other process, or give this one a directory of its own.
     #[error(
         "the journal {path} is in use by {}. Stop that one first, or give this one another \

@@ -34,6 +34,7 @@ mod cursor;
 mod damage;
 mod error;
 mod lock;
+mod look;
 mod options;
 mod pending;
 mod position;
@@ -59,6 +60,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use self::config::Config;
 pub use self::cursor::Cursor;
 pub use self::error::{AppendError, AskError, OpenError};
+pub use self::look::Look;
 pub use self::options::Options;
 pub use self::record::{Backlog, Losses, Moment, Record, Rejected, Start, Status, Suspect};
 
@@ -202,6 +204,11 @@ impl Journal {
             body,
         };
         self.stage(Stage::Row(row)).await.map(drop)
+    }
+
+    /// The server ids of the meters that have suspects.
+    pub async fn suspected_meters(&self) -> Result<Vec<Box<[u8]>>, AskError> {
+        self.ask(Worker::suspected_meters).await
     }
 
     /// The newest suspects of one meter, oldest first.

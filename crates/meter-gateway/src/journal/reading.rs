@@ -258,6 +258,11 @@ impl Worker {
         self.read(|_, store| store.suspects(None, 0, limit))
     }
 
+    /// The meters that have suspects.
+    pub(super) fn suspected_meters(&mut self) -> Result<Vec<Box<[u8]>>, AskError> {
+        self.read(|_, store| store.suspected_meters())
+    }
+
     /// The newest suspects of a meter, oldest first.
     pub(super) fn suspects_of(
         &mut self,

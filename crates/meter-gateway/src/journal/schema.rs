@@ -160,6 +160,21 @@ fn check_owner(conn: &Connection, path: &Path, version: i64) -> Result<(), Unusa
     Ok(())
 }
 
+/// Refuses what this program cannot read, or what nothing was written to yet.
+pub(super) fn check_readable(conn: &Connection, path: &Path) -> Result<(), OpenError> {
+    let disk = |source| OpenError::Disk {
+        path: path.to_owned(),
+        source,
+    };
+    let version = number(conn, "user_version").map_err(disk)?;
+    match check_owner(conn, path, version) {
+        Ok(()) if version > 0 => Ok(()),
+        Ok(()) | Err(Unusable::Damaged(_)) => Err(OpenError::Foreign(path.to_owned())),
+        Err(Unusable::Refused(refused)) => Err(refused),
+        Err(Unusable::Database(source)) => Err(disk(source)),
+    }
+}
+
 /// The tables that a file of the present layout has.
 const TABLES: &str =
     "'meters', 'readings', 'outputs', 'ahead', 'rejected', 'suspects', 'provisional', 'counters'";

@@ -454,6 +454,14 @@ impl Store {
             .collect()
     }
 
+    /// The meters that have suspects.
+    pub(super) fn suspected_meters(&self) -> Result<Vec<Box<[u8]>>> {
+        self.conn
+            .prepare_cached("SELECT DISTINCT meter FROM suspects")?
+            .query_map((), |row| Ok(self.name(row.get(0)?)))?
+            .collect()
+    }
+
     /// The newest suspects of a meter, newest first.
     pub(super) fn newest_suspects(&self, meter: &[u8], limit: usize) -> Result<Vec<Suspect>> {
         self.conn

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meter_core::clock::{Clock, ClockEvent, Stamp};
-use meter_core::{Guard, Reading, ServerId, UnixMillis};
+use meter_core::{Guard, Reading, UnixMillis};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -15,7 +15,7 @@ use super::meters::{Meters, Seed, Taken, Times};
 use super::task::{End, Pulse};
 use super::view::Board;
 use crate::config;
-use crate::input::Captured;
+use crate::input::{Captured, MeterName};
 use crate::journal::{AppendError, AskError, Journal, Moment, Record, Suspect};
 
 /// Nothing that a meter says was read before this: 2026-11-01, when the program was written.
@@ -304,9 +304,12 @@ impl Keeper {
         };
         for meter in requests {
             match self.accept(&meter).await {
+                Ok(0) => tracing::warn!(
+                    "no reading of a meter {meter} is kept apart, so none is accepted; \
+                     `meterline suspects` shows those that are"
+                ),
                 Ok(count) => tracing::info!(
-                    "meter {} is accepted as it is now, with {count} readings that were kept apart",
-                    ServerId(&meter).meter_id()
+                    "meter {meter} is accepted as it is now, with {count} readings that were kept apart"
                 ),
                 Err(error) => {
                     tracing::warn!("suspects cannot be accepted yet: {error}");
@@ -321,14 +324,19 @@ impl Keeper {
     }
 
     /// Takes in what was kept apart since the meter changed, and begins anew with this meter.
-    async fn accept(&mut self, meter: &[u8]) -> Result<u64, AskError> {
+    async fn accept(&mut self, name: &MeterName) -> Result<u64, AskError> {
         let journal = &self.desk.journal;
-        let suspects = journal.suspects_of(meter, SUSPECTS).await?;
-        let accepted = match first_of_the_last_run(&suspects, self.guard.limits()) {
-            Some(first) => journal.accept_suspects(meter, first).await?,
-            None => 0,
-        };
-        if let Some(meter) = self.meters.get_mut(meter) {
+        let mut accepted = 0;
+        for meter in journal.suspected_meters().await? {
+            if !name.is(&meter) {
+                continue;
+            }
+            let suspects = journal.suspects_of(&meter, SUSPECTS).await?;
+            if let Some(first) = first_of_the_last_run(&suspects, self.guard.limits()) {
+                accepted += journal.accept_suspects(&meter, first).await?;
+            }
+        }
+        for (_, meter) in self.meters.iter_mut().filter(|(id, _)| name.is(id)) {
             meter.begin_again(None);
         }
         Ok(accepted)

@@ -1,5 +1,6 @@
 //! Readings that are too strange to be true, and the way out.
 
+use meter_core::ServerId;
 use meter_gateway::run::request_accept;
 use meter_sim::MeterConfig;
 
@@ -76,7 +77,8 @@ async fn a_meter_that_was_reset_is_accepted_by_a_person() -> Result {
         .until("four suspects", |view| view.journal.suspects == 4)
         .await?;
 
-    request_accept(program.state.path(), head.server_id())?;
+    let name = ServerId(head.server_id()).meter_id().to_string();
+    request_accept(program.state.path(), &name.parse()?)?;
     let view = program
         .until("accepted", |view| view.journal.suspects == 1)
         .await?;
