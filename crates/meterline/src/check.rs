@@ -10,7 +10,7 @@ use meter_gateway::config::{self, Config};
 use meter_gateway::{input, output};
 use tokio::sync::{mpsc, watch};
 
-use crate::event_loop::runtime;
+use crate::event_loop::block_on;
 use crate::failure::{Exit, Failure};
 use crate::paint::{Paint, When};
 
@@ -55,7 +55,7 @@ impl Arguments {
         };
         report.tell(&path.display(), Ok::<_, String>("is right".to_owned()))?;
         if !self.offline {
-            runtime()?.block_on(check(&config, &mut report))?;
+            block_on(check(&config, &mut report))??;
         }
         Ok(if report.wrong == 0 {
             Exit::Success

@@ -11,7 +11,7 @@ use meter_gateway::ports::{Candidate, Heard, Report, Roots, list, probe};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::event_loop::runtime;
+use crate::event_loop::block_on;
 use crate::failure::{Exit, Failure};
 use crate::paint::{Paint, When};
 
@@ -72,7 +72,7 @@ impl Arguments {
                 })
                 .collect()
         } else {
-            runtime()?.block_on(listen_to_all(candidates, self.listen.get()))
+            block_on(listen_to_all(candidates, self.listen.get()))?
         };
         let mut text = Vec::new();
         if self.json {

@@ -11,7 +11,7 @@ use meter_gateway::notify::Notify;
 use meter_gateway::run::{HostClocks, Setup, Snapshot, run, signals};
 use tokio::sync::watch;
 
-use crate::event_loop::runtime;
+use crate::event_loop::block_on;
 use crate::failure::{Exit, Failure};
 use crate::logging;
 use crate::paint::When;
@@ -57,10 +57,13 @@ impl Arguments {
         if io::stdin().is_terminal() {
             tracing::info!("configuration {}; Ctrl-C stops", path.display());
         }
+        for gap in config.gaps() {
+            tracing::warn!("{gap}");
+        }
         let is_root = rustix::process::geteuid().is_root();
         let state_dir = config::default_state_dir(&config::environment, is_root);
         let (view, _) = watch::channel(Snapshot::default());
-        let ended = runtime()?.block_on(async {
+        block_on(async {
             let setup = Setup {
                 config,
                 source: Box::new(move || config::load(&path)),
@@ -71,7 +74,7 @@ impl Arguments {
                 clocks: Arc::new(HostClocks),
             };
             run(setup).await.map_err(Failure::Run)
-        });
-        ended.map(|()| Exit::Success)
+        })??;
+        Ok(Exit::Success)
     }
 }

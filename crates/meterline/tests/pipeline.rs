@@ -4,9 +4,16 @@ mod program;
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use meter_core::{Reading, UnixMillis};
+use meter_gateway::journal::{Journal, Options, Start};
+use meter_sim::{Meter, MeterConfig, model};
+use sml_wire::GetListRes;
 
 use program::{Outcome, Running, meterline, run, start, text};
 
@@ -102,24 +109,137 @@ fn run_with_a_wrong_configuration_says_where_it_is_wrong() -> Outcome {
     Ok(())
 }
 
+/// Suspects of two meters, whose ids are of forms that cannot be told from their numbers, and a
+/// reading that a server refused.
+fn journal_with_suspects(state: &Path) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(async {
+        let journal = Journal::open(Options::in_directory(state))?;
+        for (meter, body) in [
+            (&EDL[..], body(&EDL)?),
+            (&EDL[..], body(&EDL)?),
+            (&MBUS[..], body(&MBUS)?),
+        ] {
+            let reason = "1-0:1.8.0*255 fell from 9 to 5";
+            journal
+                .append_suspect(meter, UnixMillis(1_793_577_600_000), reason, body)
+                .await?;
+        }
+        let cursor = journal.cursor("backend", Start::Now).await?;
+        let time = UnixMillis(1_793_577_601_000);
+        let seq = journal.append(&MBUS, time, body(&MBUS)?).await?;
+        cursor
+            .reject(seq, "refused by the server", "400 Bad Request (\"no\")")
+            .await?;
+        journal.close().await;
+        Ok(())
+    })
+}
+
+const EDL: [u8; 10] = [6, b'E', b'M', b'H', 1, 2, 0x71, 0x56, 0xcd, 0x45];
+const MBUS: [u8; 9] = [1, 0xa8, 0x15, 0x98, 0x64, 0x80, 2, 1, 2];
+
+fn body(meter: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut buffer = [0; 256];
+    let body = Reading::new(GetListRes::of(meter)).emit(&mut buffer);
+    Ok(body.map_err(|_| "too long")?.to_vec())
+}
+
 #[test]
-fn a_replaced_meter_is_accepted_by_its_number() -> Outcome {
+fn what_is_kept_apart_is_shown_and_accepted_while_the_daemon_runs_and_while_not() -> Outcome {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("meterline.toml");
     fs::write(&file, format!("state_dir = {:?}\n", dir.path()))?;
-    let suspects = |more: &[&str]| {
-        meterline(&["suspects"])
-            .args(more)
-            .arg("--config")
-            .arg(&file)
-            .output()
+    let ask = |arguments: &[&str]| -> Result<(bool, String), Box<dyn Error>> {
+        let output = meterline(arguments).arg("--config").arg(&file).output()?;
+        let told = text(&output.stdout) + &text(&output.stderr);
+        Ok((output.status.success(), told))
     };
-    assert!(text(&suspects(&[])?.stdout).contains("no journal"));
-    let output = suspects(&["--accept", "1 EMH00 1059 9732"])?;
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    // The request waits for the daemon under the server id.
-    assert!(dir.path().join("accept-0a01454d480000a1bd34").exists());
-    assert_eq!(suspects(&["--accept", "!"])?.status.code(), Some(2));
+    let accept = |meter| ask(&["suspects", "--accept", meter]);
+    for command in ["suspects", "rejected"] {
+        assert!(ask(&[command])?.1.contains("no journal"));
+    }
+    journal_with_suspects(dir.path())?;
+
+    let (shown, told) = ask(&["suspects"])?;
+    assert!(shown && told.lines().count() == 3, "{told}");
+    assert!(
+        told.contains("06-EMH-01027156CD45") && told.contains("fell"),
+        "{told}"
+    );
+    let (accepted, told) = accept("1 EMH00 1059 9732")?;
+    assert!(
+        !accepted && told.contains("no reading of a meter 1 EMH00"),
+        "{told}"
+    );
+    let (accepted, told) = accept("06-EMH-01027156CD45")?;
+    assert!(accepted && told.contains("not accepted yet"), "{told}");
+
+    let _daemon = Running(
+        meterline(&["run", "--config"])
+            .arg(&file)
+            .stderr(Stdio::null())
+            .spawn()?,
+    );
+    let begin = Instant::now();
+    while ask(&["suspects"])?.1.lines().count() > 1 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "never accepted");
+    }
+    let (shown, told) = ask(&["rejected"])?;
+    assert!(
+        shown && told.contains("output backend") && told.contains("400 Bad Request (\"no\")"),
+        "{told}"
+    );
+    let (accepted, told) = accept("01a815986480020102")?;
+    assert!(accepted && told.contains("with all readings"), "{told}");
+    assert_eq!(ask(&["suspects"])?.1, "no reading is kept apart\n");
+    Ok(())
+}
+
+/// An open pipe as input and a server that never answers do not hold the program up.
+#[test]
+fn the_end_comes_within_two_seconds_whatever_hangs() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let server = TcpListener::bind("127.0.0.1:0")?;
+    let file = dir.path().join("meterline.toml");
+    fs::write(
+        &file,
+        format!(
+            "state_dir = {:?}\n[input.pipe]\ntype = \"file\"\npath = \"-\"\n\
+             [output.backend]\ntype = \"rest\"\nurl = \"http://{}/\"\nallow_insecure = true\n",
+            dir.path(),
+            server.local_addr()?
+        ),
+    )?;
+    let mut daemon = Running(
+        meterline(&["run", "--config"])
+            .arg(&file)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?,
+    );
+    let mut stdin = daemon.0.stdin.take().ok_or("no standard input")?;
+    let mut meter = Meter::new(model::find("emh-mme40")?, &MeterConfig::default());
+    stdin.write_all(&meter.telegram().bytes)?;
+    let (mut connection, _) = server.accept()?;
+    // The POST is on its way.
+    assert!(connection.read(&mut [0; 16])? > 0);
+
+    let begin = Instant::now();
+    let pid = i32::try_from(daemon.0.id())?;
+    let pid = rustix::process::Pid::from_raw(pid).ok_or("no process id")?;
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+    let status = loop {
+        if let Some(status) = daemon.0.try_wait()? {
+            break status;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(10), "it never ends");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let took = begin.elapsed();
+    assert!(status.success());
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    drop(stdin);
     Ok(())
 }
 

@@ -76,7 +76,7 @@ pub(super) fn sentence(parts: &[(&str, &[(String, Change)])], settings: &[&str])
             .iter()
             .map(move |(name, change)| format!("{kind} {name} {change}"))
     });
-    let settings = settings.iter().map(|table| format!("[{table}] changed"));
+    let settings = settings.iter().map(|&setting| setting.to_owned());
     let all: Vec<_> = named.chain(settings).collect();
     if all.is_empty() {
         "nothing has changed".to_owned()
@@ -102,7 +102,7 @@ mod tests {
         let new = tables(&[("garage", 1), ("house", 2), ("roof", 1)]);
         let inputs = changes(&old, &new);
         assert_eq!(
-            sentence(&[("input", &inputs), ("output", &[])], &["guard"]),
+            sentence(&[("input", &inputs), ("output", &[])], &["[guard] changed"]),
             "input cellar removed, input garage added, input house changed, [guard] changed"
         );
         assert_eq!(

@@ -50,11 +50,15 @@ use view::Board;
 /// until the system's own buffers are full.
 const QUEUE: usize = 64;
 
-/// What the inputs took last is stored within this at the end.
+/// At the end, what the inputs took last is stored within this.
 const DRAIN: Duration = Duration::from_millis(500);
 
-/// The journal is synced within this at the end. It is committed long before.
-const CLOSE: Duration = Duration::from_millis(500);
+/// At the end, a POST that is on its way is answered within this, counted from the same moment.
+const FAREWELL: Duration = Duration::from_millis(1200);
+
+/// At the end, the journal is synced within this, counted from the same moment: the service manager
+/// and the person at the terminal are promised 2 s. It is committed long before.
+const CLOSE: Duration = Duration::from_millis(1700);
 
 /// The service manager's status line and the view are renewed this often.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -220,8 +224,12 @@ impl Program {
         self.notify.reloading();
         let bad = match (self.source)() {
             Ok(config) => {
+                let gaps = config.gaps();
                 let changed = self.apply(config).await;
                 tracing::info!("configuration read again: {changed}");
+                for gap in gaps {
+                    tracing::warn!("{gap}");
+                }
                 None
             }
             Err(error) => {
@@ -246,11 +254,11 @@ impl Program {
         let inputs = change::changes(&self.config.input, &new.input);
         let mut settings = Vec::new();
         if self.config.guard != new.guard {
-            settings.push("guard");
+            settings.push("[guard] changed");
             self.guard.send_replace(new.guard.clone());
         }
         if self.config.journal != new.journal || self.config.state_dir != new.state_dir {
-            settings.push("journal, from the next start");
+            settings.push("what is changed about the journal counts from the next start");
         }
         self.outputs.apply(&outputs, &new.output).await;
         self.inputs.apply(&inputs, &new.input).await;
@@ -264,12 +272,15 @@ impl Program {
         // A POST on its way may be answered while the inputs end.
         self.outputs.end();
         // The reading loop ends when the last input has let go of its end of the queue.
-        self.inputs.stop().await;
-        if !self.reading.finish(DRAIN).await {
+        if timeout(DRAIN, self.inputs.stop()).await.is_err() {
+            tracing::warn!("an input did not end in time; its port is released with the program");
+        }
+        let left = |last: Duration| last.saturating_sub(begin.elapsed());
+        if !self.reading.finish(left(DRAIN)).await {
             tracing::error!("the reading loop did not end in time; its last readings may be lost");
         }
-        self.outputs.stop().await;
-        if timeout(CLOSE, self.journal.close()).await.is_err() {
+        self.outputs.stop(begin + FAREWELL).await;
+        if timeout(left(CLOSE), self.journal.close()).await.is_err() {
             tracing::warn!(
                 "the disk is too slow to sync the journal now; everything is committed, and only a power \
                  cut in the next seconds could cost readings"

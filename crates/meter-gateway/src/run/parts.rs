@@ -16,7 +16,7 @@ use crate::output;
 /// An input gets this much longer than its own longest turn before it counts as hanging.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// An output lets a POST that is on its way be answered within this.
+/// An output that is changed or removed lets a POST that is on its way be answered within this.
 const FAREWELL: Duration = Duration::from_millis(1200);
 
 /// The pause before a journal that does not answer is asked again.
@@ -167,7 +167,7 @@ impl Outputs {
     ) {
         let leaving = take(&mut self.running, changes);
         end(&leaving);
-        stop(leaving).await;
+        stop(leaving, Instant::now() + FAREWELL).await;
         let names = configs.keys().cloned().collect();
         let retained = timeout(JOURNAL_PATIENCE, self.journal.retain_outputs(names)).await;
         if !matches!(retained, Ok(Ok(()))) {
@@ -224,9 +224,9 @@ impl Outputs {
         end(self.running.values());
     }
 
-    /// Waits until they have ended, all within [`FAREWELL`].
-    pub(super) async fn stop(self) {
-        stop(self.running.into_values()).await;
+    /// Waits until they have ended, all of them until `last`.
+    pub(super) async fn stop(self, last: Instant) {
+        stop(self.running.into_values(), last).await;
     }
 }
 
@@ -237,9 +237,8 @@ fn end<'a>(outputs: impl IntoIterator<Item = &'a RunningOutput>) {
     }
 }
 
-/// Waits until they have ended, all within [`FAREWELL`].
-async fn stop(outputs: impl IntoIterator<Item = RunningOutput>) {
-    let last = Instant::now() + FAREWELL;
+/// Waits until they have ended, all of them until `last`.
+async fn stop(outputs: impl IntoIterator<Item = RunningOutput>, last: Instant) {
     for output in outputs {
         let patience = last.saturating_duration_since(Instant::now());
         output.stop(patience).await;

@@ -14,7 +14,7 @@ use std::time;
 use meter_gateway::config::Duration;
 use meter_sim::Model;
 
-use crate::event_loop::runtime;
+use crate::event_loop::block_on;
 use crate::failure::{Exit, Failure};
 use crate::logging;
 use crate::paint::{Paint, When};
@@ -82,7 +82,7 @@ impl Arguments {
             outage: self.outage.map(Duration::get),
             refuse_every: self.refuse_every,
         };
-        let (balance, away) = runtime()?.block_on(async {
+        let (balance, away) = block_on(async {
             let mut scene = Scene::open(&plan)?;
             match log {
                 Ok(lines) => show::on_screen(&mut scene, &plan, lines).await,
@@ -99,7 +99,7 @@ impl Arguments {
                     .map_err(Failure::output)?;
             }
             scene.close().await
-        })?;
+        })??;
         let text = summary(balance, away, &plan, paint);
         io::stdout()
             .lock()

@@ -11,7 +11,7 @@ use meter_gateway::config::{self, Config};
 use meter_gateway::ports::{DataBits, Heard, Line, Parity, Report, Roots};
 use tokio::sync::mpsc;
 
-use crate::event_loop::{interrupted, runtime};
+use crate::event_loop::{block_on, interrupted};
 use crate::failure::{Exit, Failure};
 use crate::gateway::Watched;
 use crate::live;
@@ -46,8 +46,7 @@ impl LookArguments {
             also: self.dir.clone(),
             ..Roots::default()
         };
-        let runtime = runtime()?;
-        let reports = runtime.block_on(search(&roots));
+        let reports = block_on(search(&roots))?;
         let configuration = configuration(&reports, "");
         if configuration.is_empty() {
             tell(&explain(&reports, &roots, paint))?;
@@ -57,7 +56,7 @@ impl LookArguments {
         let config = Config::parse("what was found", &every)
             .map_err(|faults| Failure::Configuration(faults.into()))?;
         let state = tempfile::tempdir().map_err(Failure::Scratch)?;
-        runtime.block_on(self.show(config, state.path(), log, color))?;
+        block_on(self.show(config, state.path(), log, color))??;
         tell(&advice(&configuration, paint))?;
         Ok(Exit::Success)
     }

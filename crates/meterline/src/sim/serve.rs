@@ -13,7 +13,7 @@ use meter_sim::{Line, Meter, MeterConfig};
 
 use super::model::serial;
 use super::{Arguments, Speed};
-use crate::event_loop::{interrupted, runtime};
+use crate::event_loop::{block_on, interrupted};
 use crate::failure::{Exit, Failure};
 
 /// Where the bytes go.
@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Goal::Out(path) => return write(&mut meters, &path, arguments),
         Goal::Place(place) => place,
     };
-    runtime()?.block_on(async {
+    block_on(async {
         let mut running = Vec::new();
         for (index, meter) in meters.into_iter().enumerate() {
             let id = ServerId(&meter.server_id).meter_id().to_string();
@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             }
         }
         Ok(Exit::Success)
-    })
+    })?
 }
 
 /// A meter with its line and its pace.
