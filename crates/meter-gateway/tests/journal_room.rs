@@ -251,6 +251,12 @@ async fn age_takes_what_is_delivered_and_a_removed_output_does_not_hold_it_back(
     );
     let before = journal.status().await?.bytes;
     journal.retain_outputs(vec!["home".to_owned()]).await?;
+    let told = journal_log::about(directory.path());
+    assert!(
+        told.iter().any(|line| line.starts_with("WARN")
+            && line.contains("output dead is no longer configured, and 401 readings")),
+        "{told:?}"
+    );
     let shrunk = async {
         while journal.status().await.unwrap().bytes > before / 3 {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use meter_core::schedule::Align;
 use meter_core::{Interval, Retry, RetryConfig, ServerId};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -265,12 +266,7 @@ impl Input {
 
     async fn finish(mut self) -> End {
         self.telegrams.finish();
-        let kept: Vec<_> = self
-            .newest
-            .values_mut()
-            .filter_map(Interval::flush)
-            .collect();
-        for reading in kept {
+        for reading in self.kept() {
             self.send(reading).await;
         }
         let counts = self.telegrams.counts();
@@ -283,6 +279,12 @@ impl Input {
         });
         tracing::info!(input = %self.name, "the recording is at its end: {} telegrams", counts.frames);
         End::Finished
+    }
+
+    /// The newest readings of intervals that are not over.
+    fn kept(&mut self) -> Vec<Captured> {
+        let newest = self.newest.values_mut();
+        newest.filter_map(Interval::flush).collect()
     }
 
     fn opened(&mut self, source: &Source) {
@@ -404,5 +406,19 @@ impl Input {
             _ => 1,
         };
         self.turning(sleep(Duration::from_secs(seconds))).await;
+    }
+}
+
+/// An input is stopped by dropping it, in the middle of an interval.
+impl Drop for Input {
+    fn drop(&mut self) {
+        for reading in self.kept() {
+            if let Err(TrySendError::Full(_)) = self.readings.try_send(reading) {
+                tracing::warn!(
+                    input = %self.name,
+                    "the last reading is lost, because the journal does not keep up with the readings"
+                );
+            }
+        }
     }
 }

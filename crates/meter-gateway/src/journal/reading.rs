@@ -101,7 +101,16 @@ impl Worker {
                 .map_or(0, |position| position.backlog(self.last_seq));
             self.read(|_, store| store.forget_output(&output))?;
             self.positions.remove(&output);
-            tracing::info!(%output, undelivered, "the journal forgets an output that is no longer configured");
+            if undelivered == 0 {
+                tracing::info!(%output, "the journal forgets an output that is no longer configured");
+            } else {
+                tracing::warn!(
+                    path = %self.options.path.display(),
+                    "output {output} is no longer configured, and {undelivered} readings that it has not \
+                     delivered will not be delivered. An output goes on where it was only under the same \
+                     name: change an [output.NAME], but do not rename it"
+                );
+            }
         }
         Ok(())
     }

@@ -71,6 +71,40 @@ async fn the_end_comes_within_two_seconds_and_everything_is_stored() -> Result {
     Ok(())
 }
 
+/// The newest reading of an interval that is not over is not thrown away.
+#[tokio::test]
+async fn an_unfinished_interval_is_stored_when_its_input_stops() -> Result {
+    let mut head = Head::new(&MeterConfig::default()).await?;
+    let table = head.table("house")?;
+    let hourly = table.replace("\"every\"", "\"1h\"");
+    let mut program = Program::start(&hourly)?;
+    head.send(3).await?;
+    program
+        .until("three readings", |view| {
+            view.inputs
+                .get("house")
+                .is_some_and(|input| input.readings == 3)
+        })
+        .await?;
+    // By another setting of the input, and by the end of the program.
+    program
+        .reload(&format!("{hourly}silence = \"5m\"\n"))
+        .await?;
+    program.stored(1).await?;
+    head.hang_up();
+    head.send(2).await?;
+    program
+        .until("two readings", |view| {
+            view.inputs
+                .get("house")
+                .is_some_and(|input| input.readings == 2)
+        })
+        .await?;
+    let state = program.stop().await?;
+    assert_eq!(journal(state.path()).await?.len(), 2);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_second_program_on_the_same_journal_is_refused() -> Result {
     let head = Head::new(&MeterConfig::default()).await?;
