@@ -50,7 +50,8 @@ fn update(meter: &mut Meter, newest: &MeterView, reading: &Reading<'_>) {
     meter.import = counter(reading, 1);
     meter.export = counter(reading, 2);
     let rule = reading.registers().find_map(|register| register.rule);
-    meter.note = if reading.reduced() {
+    meter.reduced.observe(reading);
+    meter.note = if meter.reduced.is_reduced() {
         Some("locked: its PIN has not been entered".to_owned())
     } else if newest.suspects > 0 {
         Some(format!(
@@ -141,4 +142,67 @@ pub fn line(meter: &Meter) -> String {
         meter.note.as_ref().map(|note| format!("({note})")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use sml_wire::{GetListRes, Integer, ListEntry, Value};
+
+    use super::*;
+
+    const METER: &[u8] = &[0x0a, 1, b'E', b'M', b'H', 0, 0, 0xa1, 0xbd, 0x34];
+
+    /// A meter without a power register, with this on its counter.
+    fn body(watt_hours: u64) -> Result<Vec<u8>, Box<dyn Error>> {
+        let entry = ListEntry {
+            name: &[1, 0, 1, 8, 0, 255],
+            status: None,
+            time: None,
+            unit: Some(Integer::unsigned(30)),
+            scaler: Some(Integer::signed(0)),
+            value: Value::Integer(Integer::unsigned(watt_hours)),
+            signature: None,
+        };
+        let entries = [entry];
+        let list = GetListRes {
+            entries: entries.as_slice().into(),
+            ..GetListRes::of(METER)
+        };
+        let mut buffer = [0; 512];
+        let body = Reading::new(list).emit(&mut buffer);
+        Ok(body.map_err(|_| "too long")?.to_vec())
+    }
+
+    /// What is said of the meter after each of these readings.
+    fn notes(counters: &[u64]) -> Result<Vec<Option<String>>, Box<dyn Error>> {
+        let mut view = View::default();
+        let mut snapshot = Snapshot::default();
+        let mut notes = Vec::new();
+        for (readings, &counter) in (1..).zip(counters) {
+            let newest = MeterView {
+                input: None,
+                time: UnixMillis(0),
+                body: body(counter)?.into(),
+                readings,
+                suspects: 0,
+            };
+            snapshot.meters.insert(METER.into(), newest);
+            meters(&mut view, &snapshot, |_| None);
+            notes.push(view.meters.first().and_then(|meter| meter.note.clone()));
+        }
+        Ok(notes)
+    }
+
+    /// A round number on the counter is no proof that the PIN was not entered.
+    #[test]
+    fn one_round_number_does_not_lock_a_meter() -> Result<(), Box<dyn Error>> {
+        assert_eq!(notes(&[4999, 5000, 5000, 5001])?, [None, None, None, None]);
+        let notes = notes(&[5000; 12])?;
+        assert_eq!(notes.first(), Some(&None));
+        let last = notes.last().cloned().flatten().unwrap_or_default();
+        assert!(last.contains("PIN"), "{last}");
+        Ok(())
+    }
 }

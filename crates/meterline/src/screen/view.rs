@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use meter_core::ReducedDetector;
+
 /// How many values of a meter's past are kept for its curve.
 const HISTORY: usize = 240;
 
@@ -46,6 +48,8 @@ pub struct Meter {
     pub export: Option<String>,
     /// How many readings it has given.
     pub readings: u64,
+    /// Whether it seems to wait for its PIN.
+    pub reduced: ReducedDetector,
     /// What a person should know about it.
     pub note: Option<String>,
 }
