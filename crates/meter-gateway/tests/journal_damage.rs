@@ -23,7 +23,7 @@ fn open(directory: &Path) -> Result<Journal, OpenError> {
 /// A closed journal with `readings` readings, of which the first 100 are delivered.
 async fn make(directory: &Path, readings: u64) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let journal = open(directory)?;
-    let cursor = journal.cursor("home", Start::Beginning).await?;
+    let mut cursor = journal.cursor("home", Start::Beginning).await?;
     for index in 0..readings {
         journal.append(b"meter", LATE, body(index)).await?;
     }

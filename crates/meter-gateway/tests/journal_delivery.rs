@@ -41,6 +41,40 @@ async fn drain(cursor: &mut Cursor) -> Result<Vec<u64>, AskError> {
     Ok(seqs(&cursor.next(usize::MAX).await?))
 }
 
+/// What a program finds that is started now, after a crash of this one: a copy of what is on the disk.
+async fn after_a_crash(directory: &Path) -> Result<Vec<u64>, Box<dyn std::error::Error>> {
+    let copy = tempfile::tempdir()?;
+    for name in ["journal.db", "journal.db-wal"] {
+        std::fs::copy(directory.join(name), copy.path().join(name))?;
+    }
+    let journal = open(copy.path())?;
+    Ok(drain(&mut journal.cursor("home", Start::Now).await?).await?)
+}
+
+#[tokio::test]
+async fn an_acknowledgement_survives_a_crash_after_a_second() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let journal = open(directory.path())?;
+    let mut cursor = journal.cursor("home", Start::Now).await?;
+    fill(&journal, HOUSE, 0..4).await?;
+    assert_eq!(after_a_crash(directory.path()).await?, [1, 2, 3, 4]);
+    cursor.ack(2).await?;
+    // Only so that the acknowledgement has reached the thread.
+    journal.status().await?;
+    assert_eq!(after_a_crash(directory.path()).await?, [3, 4], "of several");
+    cursor.ack(3).await?;
+    fill(&journal, HOUSE, 4..5).await?;
+    assert_eq!(after_a_crash(directory.path()).await?, [4, 5], "of one");
+    cursor.ack(4).await?;
+    let written = timeout(Duration::from_secs(20), async {
+        while after_a_crash(directory.path()).await? != [5] {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok::<(), Box<dyn std::error::Error>>(())
+    });
+    written.await?
+}
+
 #[tokio::test]
 async fn readings_come_out_as_they_went_in() -> Outcome {
     let directory = tempfile::tempdir()?;
@@ -182,7 +216,7 @@ async fn another_process_may_look() -> Outcome {
         Err(OpenError::NotReadable { .. })
     ));
     let journal = open(directory.path())?;
-    let cursor = journal.cursor("home", Start::Now).await?;
+    let mut cursor = journal.cursor("home", Start::Now).await?;
     let seq = fill(&journal, HOUSE, 0..1).await?;
     cursor.reject(seq, "refused", "400 (\"why\")").await?;
     journal

@@ -65,7 +65,6 @@ async fn victim() -> Outcome {
             say(&format!("delivered {}", record.seq));
         }
         cursor.ack(last.seq).await?;
-        say(&format!("acked {}", last.seq));
     }
 }
 
@@ -81,7 +80,6 @@ fn say(line: &str) {
 struct Life {
     appended: Vec<(u64, String)>,
     delivered: Vec<u64>,
-    acked: u64,
 }
 
 fn live_and_die(directory: &Path, after: Duration) -> Result<Life, Box<dyn std::error::Error>> {
@@ -103,7 +101,6 @@ fn live_and_die(directory: &Path, after: Duration) -> Result<Life, Box<dyn std::
                     life.appended.push((seq.parse().unwrap(), body.to_owned()));
                 }
                 ["delivered", seq] => life.delivered.push(seq.parse().unwrap()),
-                ["acked", seq] => life.acked = seq.parse().unwrap(),
                 _ => {}
             }
         }
@@ -120,21 +117,14 @@ async fn a_hundred_kills_lose_nothing() -> Outcome {
     journal_log::listen();
     let directory = tempfile::tempdir()?;
     let mut random = rand::rng();
-    let (mut appended, mut delivered, mut acked) = (Vec::new(), Vec::new(), 0);
+    let (mut appended, mut delivered) = (Vec::new(), Vec::new());
     for _ in 0..KILLS {
         let life = live_and_die(
             directory.path(),
             Duration::from_millis(random.random_range(5..120)),
         )?;
         appended.extend(life.appended);
-        if let Some(first) = life.delivered.first() {
-            assert!(
-                *first > acked,
-                "{first} was delivered again although {acked} was acknowledged"
-            );
-        }
         delivered.extend(life.delivered);
-        acked = acked.max(life.acked);
     }
     assert!(
         appended.len() > 1000,
@@ -180,8 +170,9 @@ async fn a_hundred_kills_lose_nothing() -> Outcome {
     delivered.dedup();
     let expected: Vec<u64> = found.iter().map(|record| record.seq).collect();
     assert_eq!(delivered, expected);
-    // Only what a victim had in hand when it was killed.
-    assert!(handed_out - expected.len() <= KILLS as usize * HANDFUL);
+    // Only what a victim had in hand when it was killed, and the one whose acknowledgement waited for
+    // the next commit.
+    assert!(handed_out - expected.len() <= KILLS as usize * (HANDFUL + 1));
     assert_eq!(journal_log::about(directory.path()), Vec::<String>::new());
     println!(
         "{KILLS} kills, {} readings acknowledged, {} found, {} delivered twice",

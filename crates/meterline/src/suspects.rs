@@ -17,7 +17,7 @@ const LIMIT: usize = 10_000;
 
 /// A daemon looks for requests every second. After this time none is running, or it waits for its
 /// clock.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How often it is looked whether the daemon is done.
 const PAUSE: Duration = Duration::from_millis(100);

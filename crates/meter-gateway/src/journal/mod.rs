@@ -67,7 +67,7 @@ pub use self::record::{Backlog, Losses, Moment, Record, Rejected, Start, Status,
 use self::lock::Lock;
 use self::pending::Row;
 use self::room::Room;
-use self::worker::{Command, Stage, Worker};
+use self::worker::{Command, Stage, Tip, Worker};
 
 /// Commands that may queue up before those who send them have to wait.
 const QUEUE: usize = 256;
@@ -80,7 +80,7 @@ const MAX_BODY: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Journal {
     commands: mpsc::Sender<Command>,
-    appended: watch::Receiver<u64>,
+    tip: watch::Receiver<Tip>,
 }
 
 impl Journal {
@@ -103,10 +103,10 @@ impl Journal {
         let path = options.path.clone();
         let worker = Worker::new(options, store, lock, room)
             .map_err(|source| OpenError::Disk { path, source })?;
-        let appended = worker.watch();
+        let tip = worker.watch();
         let (commands, queue) = mpsc::channel(QUEUE);
         start(worker, queue).map_err(OpenError::Thread)?;
-        Ok(Self { commands, appended })
+        Ok(Self { commands, tip })
     }
 
     /// Appends a reading and returns its place in the log once it is committed.
@@ -252,7 +252,7 @@ impl Journal {
         let name = Arc::clone(&output);
         self.ask(move |worker| worker.open_output(&name, start))
             .await?;
-        Ok(Cursor::new(self.clone(), output, self.appended.clone()))
+        Ok(Cursor::new(self.clone(), output, self.tip.clone()))
     }
 
     /// Forgets every output that is not among these, so that it does not hold back what the others
@@ -307,6 +307,14 @@ impl Journal {
                 AppendError::Fault
             })
         })
+    }
+
+    /// Takes an acknowledgement to the thread.
+    async fn settle(&self, stage: Stage) -> Result<(), AskError> {
+        self.commands
+            .send(Command::Settle(stage))
+            .await
+            .map_err(|_| AskError::Closed)
     }
 
     async fn ask<T: Send + 'static>(

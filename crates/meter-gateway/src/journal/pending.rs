@@ -106,6 +106,14 @@ impl Pending {
         self.rows.is_empty()
     }
 
+    /// The reading that came last, if nothing came after it.
+    pub(super) fn newest(&self) -> Option<&Record> {
+        match self.rows.back() {
+            Some(Row::Reading(record)) => Some(record),
+            _ => None,
+        }
+    }
+
     /// Writes all of them, in the transaction that is open.
     pub(super) fn write(&self, store: &mut Store) -> rusqlite::Result<()> {
         self.rows.iter().try_for_each(|row| row.write(store))

@@ -92,7 +92,7 @@ impl Position {
     }
 
     /// How many sequence numbers up to `last` are not delivered, with or without a reading.
-    fn numbers(&self, last: u64) -> u64 {
+    pub(super) fn numbers(&self, last: u64) -> u64 {
         let ahead: u64 = self.ahead.iter().map(|(first, end)| end - first + 1).sum();
         last.saturating_sub(self.after).saturating_sub(ahead)
     }

@@ -24,6 +24,10 @@ use super::trouble::{Cause, Trouble};
 /// Commands that are committed as one.
 const BATCH: usize = 64;
 
+/// An acknowledgement of one reading is written with the next commit, and after this at the latest: to
+/// commit it by itself would double the work of the disk.
+const ACK_WITHIN: Duration = Duration::from_secs(1);
+
 /// What changes the journal and is committed with whatever else has queued up.
 #[derive(Debug)]
 pub(super) enum Stage {
@@ -55,8 +59,19 @@ type Ask = Box<dyn FnOnce(&mut Worker) + Send>;
 pub(super) enum Command {
     /// Answered after the commit.
     Stage(Stage, oneshot::Sender<Result<u64, AppendError>>),
+    /// Needs no answer: lost in a crash, it means a reading delivered twice.
+    Settle(Stage),
     /// Done after the commit of what came with it.
     Ask(Ask),
+}
+
+/// The end of the log, as everybody sees it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tip {
+    /// Sequence number of the newest reading.
+    pub(super) seq: u64,
+    /// That reading, unless it came in another way than by itself.
+    pub(super) record: Option<Arc<Record>>,
 }
 
 /// How many rows there are beside the log.
@@ -92,7 +107,9 @@ pub(super) struct Worker {
     pub(super) room: Room,
     /// Damaged files set aside since the start.
     pub(super) set_aside: u32,
-    appended: watch::Sender<u64>,
+    tip: watch::Sender<Tip>,
+    /// The oldest acknowledgement that is not written down.
+    unrecorded_since: Option<Instant>,
     closing: Option<oneshot::Sender<()>>,
     _lock: Lock,
 }
@@ -118,7 +135,8 @@ impl Worker {
             trouble: None,
             room,
             set_aside: 0,
-            appended: watch::Sender::new(0),
+            tip: watch::Sender::default(),
+            unrecorded_since: None,
             closing: None,
             _lock: lock,
             options,
@@ -127,6 +145,7 @@ impl Worker {
         worker.positions = store.positions()?.into_iter().collect();
         worker.losses = read_losses(&store)?;
         worker.adopt(store)?;
+        worker.show_tip(None);
         Ok(worker)
     }
 
@@ -147,9 +166,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Told the newest sequence number when something was appended.
-    pub(super) fn watch(&self) -> watch::Receiver<u64> {
-        self.appended.subscribe()
+    /// Told when something was appended.
+    pub(super) fn watch(&self) -> watch::Receiver<Tip> {
+        self.tip.subscribe()
     }
 
     /// Serves until the last handle is gone or the journal is closed.
@@ -196,16 +215,19 @@ impl Worker {
     fn answer(&mut self, batch: &mut Vec<Command>) {
         let mut replies = Vec::with_capacity(batch.len());
         let mut asks = Vec::new();
+        let mut at_once = false;
         for command in batch.drain(..) {
             match command {
                 Command::Stage(stage, reply) => {
                     let keeps = matches!(stage, Stage::Reading { .. } | Stage::Row(_));
                     replies.push((self.stage(stage), keeps, reply));
+                    at_once = true;
                 }
+                Command::Settle(stage) => at_once |= self.settle(stage),
                 Command::Ask(ask) => asks.push(ask),
             }
         }
-        let stored = self.flush();
+        let stored = !at_once || self.flush();
         for (seq, keeps, reply) in replies {
             // An acknowledgement that is not on disk costs a delivery twice at worst.
             let answer = if stored || !keeps {
@@ -218,6 +240,20 @@ impl Worker {
         for ask in asks {
             ask(self);
         }
+    }
+
+    /// Takes an acknowledgement into memory. Whether it is worth a commit of its own.
+    fn settle(&mut self, stage: Stage) -> bool {
+        let before = self.settled();
+        self.stage(stage);
+        self.unrecorded_since.get_or_insert_with(Instant::now);
+        self.settled().saturating_sub(before) > 1
+    }
+
+    /// How many sequence numbers the outputs are done with, all together.
+    fn settled(&self) -> u64 {
+        let done = |position: &Position| self.last_seq - position.numbers(self.last_seq);
+        self.positions.values().map(done).sum()
     }
 
     /// Takes one change into memory; `flush` makes it last.
@@ -294,14 +330,22 @@ impl Worker {
 
     /// Commits everything that is in memory only. False if it has to stay there for now.
     pub(super) fn flush(&mut self) -> bool {
+        let newest = self.pending.newest().cloned();
         let stored = self.try_flush();
+        self.unrecorded_since = None;
         if !stored {
             self.trim_pending();
         }
-        if *self.appended.borrow() != self.last_seq {
-            self.appended.send_replace(self.last_seq);
+        if self.tip.borrow().seq != self.last_seq {
+            self.show_tip(newest);
         }
         stored
+    }
+
+    fn show_tip(&self, newest: Option<Record>) {
+        let seq = self.last_seq;
+        let record = newest.filter(|record| record.seq == seq).map(Arc::new);
+        self.tip.send_replace(Tip { seq, record });
     }
 
     fn try_flush(&mut self) -> bool {
@@ -477,7 +521,8 @@ impl Worker {
             .unsynced_since
             .map(|since| since + self.options.sync_interval);
         let retry = self.trouble.as_ref().map(|trouble| trouble.retry_at);
-        [sync, retry]
+        let record = self.unrecorded_since.map(|since| since + ACK_WITHIN);
+        [sync, retry, record]
             .into_iter()
             .flatten()
             .fold(self.room.due(), Instant::min)
@@ -492,6 +537,12 @@ impl Worker {
             && self.flush()
         {
             self.recovered();
+        }
+        if self
+            .unrecorded_since
+            .is_some_and(|since| since + ACK_WITHIN <= now)
+        {
+            self.flush();
         }
         if self
             .unsynced_since

@@ -1,7 +1,7 @@
 //! The way out for a meter that was really replaced.
 //!
 //! `meterline suspects --accept METER` cannot change the journal while the daemon has it, so it leaves
-//! an empty file in the state directory, named after the meter. The daemon looks there every second,
+//! an empty file in the state directory, named after the meter. The daemon looks there every few seconds,
 //! takes the meter's suspects into the journal, lets the guard begin anew for this meter, and removes
 //! the file. When no daemon runs, the file waits for the next one.
 

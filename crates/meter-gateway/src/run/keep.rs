@@ -21,8 +21,11 @@ use crate::journal::{AppendError, AskError, Journal, Moment, Record, Suspect};
 /// Nothing that a meter says was read before this: 2026-11-01, when the program was written.
 const BUILT: UnixMillis = UnixMillis(1_793_491_200_000);
 
-/// How often the clock and the state directory are looked at while no reading comes.
+/// How often the clock is looked at while no reading comes.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How often the state directory and the journal are looked at.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Longer than this the loop is never without a turn, unless it hangs or the disk does.
 pub(super) const LONGEST_TURN: Duration = Duration::from_secs(3);
@@ -60,6 +63,8 @@ impl Desk {
         let mut keeper = Keeper::new(self).await;
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             keeper.desk.pulse.beat();
             tokio::select! {
@@ -68,7 +73,8 @@ impl Desk {
                     Some(reading) => keeper.take(reading).await,
                     None => return End::Done,
                 },
-                _ = tick.tick() => keeper.look_around().await,
+                _ = tick.tick() => keeper.follow().await,
+                _ = look.tick() => keeper.look_around().await,
             }
         }
     }
@@ -289,13 +295,17 @@ impl Keeper {
         }
     }
 
-    /// What there is to do while no reading comes.
-    async fn look_around(&mut self) {
+    /// Follows the clock and the settings.
+    async fn follow(&mut self) {
         self.observe().await;
         if self.desk.guard.has_changed().unwrap_or(false) {
             self.guard = self.desk.guard.borrow_and_update().clone();
             self.seed_again().await;
         }
+    }
+
+    /// What the outside asks for, and what it is shown.
+    async fn look_around(&mut self) {
         // While the clock is wrong the readings that are asked for have no time.
         let requests = if self.clock.is_plausible() {
             accept::requests(&self.desk.state_dir)
