@@ -125,7 +125,7 @@ fn journal_with_suspects(state: &Path) -> Outcome {
                 .append_suspect(meter, UnixMillis(1_793_577_600_000), reason, body)
                 .await?;
         }
-        let cursor = journal.cursor("backend", Start::Now).await?;
+        let mut cursor = journal.cursor("backend", Start::Now).await?;
         let time = UnixMillis(1_793_577_601_000);
         let seq = journal.append(&MBUS, time, body(&MBUS)?).await?;
         cursor
