@@ -22,7 +22,7 @@ const SIGNED: u64 = 0x10;
 
 impl Integer {
     /// An integer with as many bytes, 1 to 8.
-    const fn new(bits: u64, bytes: u32, signed: bool) -> Self {
+    pub(crate) const fn new(bits: u64, bytes: u32, signed: bool) -> Self {
         let head = if signed { 0x51 } else { 0x61 };
         Self {
             bits,

@@ -89,9 +89,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes an integer of the usual form, with one byte of type and length: its value is one load
-    /// and a shift.
+    /// and a shift, or only a load for the commonest of all, unsigned ones of a byte.
     #[cfg_attr(not(feature = "small"), inline(always))]
     pub(crate) fn short_integer(&mut self) -> Option<Integer> {
+        #[cfg(not(feature = "small"))]
+        if let [0x62, byte, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Some(Integer::new((*byte).into(), 1, false));
+        }
         let (&first, content) = self.rest.split_first()?;
         if let Some(eight) = content.first_chunk::<8>() {
             let integer = Integer::from_eight(first, *eight)?;
@@ -251,22 +256,25 @@ impl<'a> Reader<'a> {
     #[cfg(not(feature = "small"))]
     #[inline(always)]
     pub(crate) fn skip_usual_entry(&mut self) -> Option<()> {
-        let (start, mut rest) = self.rest.split_first_chunk::<8>()?;
-        if !start.starts_with(&[0x77, 0x07]) {
+        // The processor foresees which way a branch goes, but waits for a length that it must read
+        // and add: so the usual forms of an element are branches.
+        let [0x77, 0x07, _, _, _, _, _, _, rest @ ..] = self.rest else {
             return None;
-        }
-        for _ in 1..7 {
-            if let Some((&0x01, behind)) = rest.split_first() {
-                rest = behind;
-                continue;
-            }
-            if let Some((&0x72, behind)) = rest.split_first() {
-                rest = behind_short(behind_short(behind)?)?;
-                continue;
-            }
-            rest = behind_short(rest)?;
-        }
-        self.rest = rest;
+        };
+        let after_status = behind_optional(rest)?;
+        let after_time = match after_status {
+            [0x72, time @ ..] => behind_short(behind_short(time)?)?,
+            _ => behind_optional(after_status)?,
+        };
+        let after_scaler = match after_time {
+            [0x62, _, 0x52, _, behind @ ..] => behind,
+            _ => behind_optional(behind_optional(after_time)?)?,
+        };
+        let after_value = match after_scaler {
+            [0x72, time @ ..] => behind_short(behind_short(time)?)?,
+            _ => behind_short(after_scaler)?,
+        };
+        self.rest = behind_optional(after_value)?;
         Some(())
     }
 
@@ -337,6 +345,16 @@ impl<'a> Reader<'a> {
         let result = parse(self);
         self.depth -= 1;
         result
+    }
+}
+
+/// The same of one that is often absent.
+#[cfg(not(feature = "small"))]
+#[inline(always)]
+fn behind_optional(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes {
+        [0x01, behind @ ..] => Some(behind),
+        _ => behind_short(bytes),
     }
 }
 
