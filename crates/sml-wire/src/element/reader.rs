@@ -381,11 +381,7 @@ fn parse_apart<'a, T>(
 /// The first eight of some bytes, with zeros behind fewer.
 #[inline(never)]
 fn padded(bytes: &[u8]) -> [u8; 8] {
-    let mut eight = [0; 8];
-    for (to, from) in eight.iter_mut().zip(bytes) {
-        *to = *from;
-    }
-    eight
+    core::array::from_fn(|at| bytes.get(at).copied().unwrap_or_default())
 }
 
 /// The length of an element whose first byte has its top bit set, the bytes that gave it, and what
