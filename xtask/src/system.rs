@@ -45,6 +45,12 @@ const TOOLS: &[Tool] = &[
         purpose: "is the real server that the tests of the REST output deliver to",
         essential: false,
     },
+    Tool {
+        program: "ip",
+        package: "iproute2",
+        purpose: "makes the network without names for a test of the program's end",
+        essential: false,
+    },
 ];
 
 /// Finds, or installs, what the workspace needs beyond Rust itself.

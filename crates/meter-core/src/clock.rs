@@ -7,7 +7,7 @@
 //! | the wall clock | its time stamps |
 //! |---|---|
 //! | is before the program was built | provisional: monotonic, re-stamped once it is plausible |
-//! | starts before the last good time, not synchronised | provisional, until it has gone on for [`PERSISTENCE`] |
+//! | starts more than [`SMALL_STEP`] before the last good time, not synchronised | provisional, until it has gone on for [`PERSISTENCE`] |
 //! | starts on a host whose clock stands still while it is off | provisional, until it is synchronised or set, or the host has been up for [`PERSISTENCE`] |
 //! | steps by up to [`LARGE_STEP`] | followed at once |
 //! | steps by more, and the kernel calls it synchronised | followed at once |
@@ -24,7 +24,8 @@ use core::time::Duration;
 
 use crate::time::{UnixMillis, millis};
 
-/// Steps up to this are the ordinary trimming of a clock and are not reported.
+/// Steps up to this are the ordinary trimming of a clock and are not reported, and a clock that starts
+/// so much before the last good time was trimmed in between.
 pub const SMALL_STEP: Duration = Duration::from_secs(2);
 
 /// Steps above this are doubted unless the kernel calls the clock synchronised.
@@ -155,9 +156,10 @@ impl Clock {
     /// earlier run, if there is one.
     #[must_use]
     pub fn new(built: UnixMillis, last_good: Option<UnixMillis>) -> Self {
+        let last_good = last_good.map_or(built, |good| good.saturating_sub(SMALL_STEP));
         Self {
             built,
-            last_good: last_good.unwrap_or(built).max(built),
+            last_good: last_good.max(built),
             stood_still: false,
             state: State::New,
         }
@@ -333,6 +335,20 @@ mod tests {
         assert_eq!(stamp, Stamp::Provisional(Duration::from_secs(1)));
         let (stamp, _) = clock.observe(synchronised(at(2, -DAY)));
         assert_eq!(stamp, Stamp::Utc(UnixMillis(TODAY + 2000 - DAY)));
+    }
+
+    #[test]
+    fn a_clock_that_was_trimmed_between_two_runs_is_believed() {
+        let started = |before| {
+            let last_good = UnixMillis(TODAY + before);
+            let mut clock = Clock::new(UnixMillis(BUILT), Some(last_good));
+            clock.observe(at(0, 0)).1
+        };
+        assert_eq!(started(2000), None);
+        assert!(matches!(
+            started(2001),
+            Some(ClockEvent::Implausible { .. })
+        ));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::failure::{Exit, Failure};
 /// How many are listed, and counted.
 const LIMIT: usize = 10_000;
 
-/// A daemon looks for requests every second. After this time none is running, or it waits for its
+/// A daemon looks for requests every few seconds. After this time none is running, or it waits for its
 /// clock.
 const PATIENCE: Duration = Duration::from_secs(8);
 

@@ -5,7 +5,8 @@ mod program;
 use std::error::Error;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::process::parent_id;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -225,6 +226,12 @@ fn the_end_comes_within_two_seconds_whatever_hangs() -> Outcome {
     // The POST is on its way.
     assert!(connection.read(&mut [0; 16])? > 0);
 
+    ends_in_time(&mut daemon)?;
+    drop(stdin);
+    Ok(())
+}
+
+fn ends_in_time(daemon: &mut Running) -> Outcome {
     let begin = Instant::now();
     let pid = i32::try_from(daemon.0.id())?;
     let pid = rustix::process::Pid::from_raw(pid).ok_or("no process id")?;
@@ -239,8 +246,73 @@ fn the_end_comes_within_two_seconds_whatever_hangs() -> Outcome {
     let took = begin.elapsed();
     assert!(status.success());
     assert!(took < Duration::from_secs(2), "{took:?}");
-    drop(stdin);
     Ok(())
+}
+
+const NAME_SERVER: &str = "METERLINE_TEST_NAME_SERVER";
+
+/// No test by itself: swallows every question for as long as the program lives that started it.
+#[test]
+fn name_server() -> Outcome {
+    if std::env::var_os(NAME_SERVER).is_none() {
+        return Ok(());
+    }
+    let _swallows = UdpSocket::bind("127.0.0.1:53")?;
+    let parent = parent_id();
+    while parent_id() == parent {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// Gives the program $1 with the configuration $2 a network of its own, in which this test $4 is the
+/// name server that /etc/resolv.conf, from $3, names.
+const WITHOUT_NAMES: &str = r#"
+    mount --bind "$3" /etc/resolv.conf && ip link set lo up || exit 1
+    METERLINE_TEST_NAME_SERVER=1 "$4" --exact name_server >/dev/null &
+    exec "$1" run --config "$2"
+"#;
+
+/// The system's resolver cannot be interrupted, and takes half a minute to give up.
+#[test]
+fn a_name_server_that_does_not_answer_does_not_hold_the_end_up() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let (file, recording) = (dir.path().join("meterline.toml"), dir.path().join("bin"));
+    let resolv = dir.path().join("resolv.conf");
+    fs::write(&resolv, "nameserver 127.0.0.1\noptions timeout:30\n")?;
+    let mut meter = Meter::new(model::find("emh-mme40")?, &MeterConfig::default());
+    fs::write(&recording, meter.telegram().bytes)?;
+    fs::write(
+        &file,
+        format!(
+            "state_dir = {:?}\n[input.replay]\ntype = \"file\"\npath = {recording:?}\n\
+             [output.backend]\ntype = \"rest\"\nurl = \"https://meters.example.org/\"\n",
+            dir.path(),
+        ),
+    )?;
+    let mut daemon = Running(
+        Command::new("unshare")
+            .args(["--mount", "--net", "sh", "-c", WITHOUT_NAMES, "sh"])
+            .arg(env!("CARGO_BIN_EXE_meterline"))
+            .args([&file, &resolv, &std::env::current_exe()?])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?,
+    );
+    // It waits for an answer when a socket is open towards port 53.
+    let sockets = format!("/proc/{}/net/udp", daemon.0.id());
+    let towards = |line: &str| line.split_whitespace().nth(2) == Some("0100007F:0035");
+    let begin = Instant::now();
+    while !fs::read_to_string(&sockets).is_ok_and(|all| all.lines().any(towards)) {
+        if let Some(status) = daemon.0.try_wait()? {
+            assert!(!status.success(), "it ended by itself");
+            recordings::missing("only root may make a network of its own");
+            return Ok(());
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "it never asks");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    ends_in_time(&mut daemon)
 }
 
 /// A daemon with a configuration stores what it reads, delivers nothing twice, and stops when told.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use meter_core::clock::SMALL_STEP;
 use meter_core::{Guard, Reading, UnixMillis};
 
 use crate::config;
@@ -97,8 +98,12 @@ impl Meter {
         let index = self.sources.iter().position(known).unwrap_or_else(|| {
             let mut guard = Guard::new(config.limits());
             let seed = self.seed.as_ref();
-            // What came later through another input says nothing about this one.
-            let earlier = |seed: &&Seed| taken.time.is_none_or(|time| seed.time < time);
+            // What came later through another input says nothing about this one. The clock may have
+            // been trimmed in between.
+            let earlier = |seed: &&Seed| {
+                let begin = seed.time.saturating_sub(SMALL_STEP);
+                taken.time.is_none_or(|time| begin < time)
+            };
             if let Some(seed) = seed.filter(earlier)
                 && let Ok(reading) = Reading::from_bytes(&seed.body)
             {

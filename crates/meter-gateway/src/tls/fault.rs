@@ -75,6 +75,12 @@ pub enum Fault {
          proper authority"
     )]
     SignedByLeaf,
+    /// An authority of the right name has another key.
+    #[error(
+        "its certificate is not signed by the authority that has the name of its signer: that was \
+         made anew, so put its new certificate into ca_file"
+    )]
+    OtherKey,
     /// The other side speaks something else.
     #[error("it does not speak TLS on this port: check the port, or whether it is http://")]
     NotTls,
@@ -131,6 +137,7 @@ impl Fault {
                 presented: presented.iter().map(|name| plain_name(name)).collect(),
             },
             C::UnknownIssuer => Self::UnknownIssuer,
+            C::BadSignature => Self::OtherKey,
             C::Other(OtherError(inner)) if inner.is::<IssuedItself>() => Self::SelfSigned,
             // webpki's own cases are not rustls's; their names are all that can be seen.
             C::Other(other) => match other.to_string().as_str() {
@@ -267,6 +274,12 @@ mod tests {
     #[test]
     fn a_date_beyond_all_calendars_does_not_panic() {
         assert!(date(u64::MAX).contains("9999"));
+    }
+
+    #[test]
+    fn an_authority_that_was_made_anew_is_named() {
+        let said = says(CertificateError::BadSignature);
+        assert!(said.contains("made anew"), "{said}");
     }
 
     #[test]

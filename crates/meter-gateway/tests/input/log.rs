@@ -12,5 +12,8 @@ pub fn said(level: Level, input: &str) -> Vec<String> {
     let (level, input) = (level.to_string(), format!("input={input}"));
     let of_input =
         |line: &String| line.starts_with(&level) && line.split(' ').any(|word| word == input);
-    collected::lines().into_iter().filter(of_input).collect()
+    collected::lines(None)
+        .into_iter()
+        .filter(of_input)
+        .collect()
 }

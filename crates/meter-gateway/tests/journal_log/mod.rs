@@ -11,7 +11,7 @@ pub use collected::listen;
 pub fn about(directory: &Path) -> Vec<String> {
     let directory = directory.display().to_string();
     let loud = |line: &String| line.starts_with("WARN") || line.starts_with("ERROR");
-    collected::lines()
+    collected::lines(None)
         .into_iter()
         .filter(|line| loud(line) && line.contains(&directory))
         .collect()

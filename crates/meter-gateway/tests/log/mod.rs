@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 use std::sync::{Mutex, Once, PoisonError};
+use std::thread::{self, ThreadId};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static LINES: Mutex<Vec<(ThreadId, String)>> = Mutex::new(Vec::new());
 static START: Once = Once::new();
 
 struct Collector;
@@ -23,7 +24,7 @@ impl Subscriber for Collector {
         LINES
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(line.0);
+            .push((thread::current().id(), line.0));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -52,7 +53,11 @@ pub fn listen() {
     });
 }
 
-/// Every line at INFO or above so far: its level, then its fields.
-pub fn lines() -> Vec<String> {
-    LINES.lock().unwrap_or_else(PoisonError::into_inner).clone()
+/// Every line at INFO or above so far, of all threads or of one: its level, then its fields.
+pub fn lines(of: Option<ThreadId>) -> Vec<String> {
+    let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    let wanted = lines
+        .iter()
+        .filter(|(thread, _)| of.is_none_or(|of| of == *thread));
+    wanted.map(|(_, line)| line.clone()).collect()
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use meter_core::UnixMillis;
@@ -19,6 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+#[path = "../log/mod.rs"]
+mod log;
 
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -151,13 +155,15 @@ impl Clocks for TestClocks {
 /// 2026-12-01T00:00:00Z.
 pub const TODAY: UnixMillis = UnixMillis(1_796_083_200_000);
 
-/// The program, in a directory of its own.
+/// The program, in a directory of its own. It says nothing above INFO that is not expected.
 pub struct Program {
     pub state: TempDir,
     pub text: Arc<Mutex<String>>,
     pub view: watch::Receiver<Snapshot>,
     signals: mpsc::Sender<Signal>,
     task: JoinHandle<std::result::Result<(), Error>>,
+    expected: Vec<&'static str>,
+    said_before: usize,
 }
 
 impl Program {
@@ -191,6 +197,8 @@ impl Program {
             notify,
             clocks,
         };
+        log::listen();
+        let said_before = said().len();
         let task = tokio::spawn(run(setup));
         Ok(Self {
             state,
@@ -198,6 +206,8 @@ impl Program {
             view,
             signals,
             task,
+            expected: Vec::new(),
+            said_before,
         })
     }
 
@@ -235,8 +245,29 @@ impl Program {
     pub async fn stop(self) -> Result<TempDir> {
         self.signals.send(Signal::Stop).await?;
         timeout(PATIENCE, self.task).await???;
+        let loud = |line: &String| !line.starts_with("INFO");
+        let said = said().into_iter().skip(self.said_before);
+        let loud: Vec<String> = said.filter(loud).collect();
+        let fits = |line: &String| self.expected.iter().any(|part| line.contains(part));
+        if let Some(line) = loud.iter().find(|line| !fits(line)) {
+            return Err(format!("nobody expects: {line}").into());
+        }
+        let missing = |part: &&&str| !loud.iter().any(|line| line.contains(**part));
+        if let Some(part) = self.expected.iter().find(missing) {
+            return Err(format!("nobody said {part:?}, but {loud:?}").into());
+        }
         Ok(self.state)
     }
+
+    /// There has to be a warning or an error with these words by the time at which it stops.
+    pub fn expect(&mut self, words: &'static str) {
+        self.expected.push(words);
+    }
+}
+
+/// All but the journal runs in the thread of its test.
+fn said() -> Vec<String> {
+    log::lines(Some(thread::current().id()))
 }
 
 /// Everything in the journal of a program that has ended.

@@ -22,6 +22,7 @@ async fn readings_from_before_the_clock_was_right_get_their_time() -> Result {
         clocks.clone(),
         Notify::default(),
     )?;
+    program.expect("which cannot be");
     head.send(3).await?;
     let view = program
         .until("three wait", |view| view.journal.provisional == 3)
@@ -78,6 +79,7 @@ async fn readings_that_a_restart_left_waiting_get_their_time() -> Result {
     let table = head.table("house")?;
     let early = TestClocks::at(UnixMillis(5000));
     let mut program = Program::start_with(&table, tempfile::tempdir()?, early, Notify::default())?;
+    program.expect("which cannot be");
     head.send(2).await?;
     program
         .until("two wait", |view| view.journal.provisional == 2)
@@ -106,6 +108,7 @@ async fn readings_of_an_earlier_boot_get_their_time_by_the_meters_own_clock() ->
     let state = tempfile::tempdir()?;
     let early = TestClocks::at(UnixMillis(5000));
     let mut program = Program::start_with(&table, state, early, Notify::default())?;
+    program.expect("which cannot be");
     head.send(2).await?;
     program
         .until("two wait", |view| view.journal.provisional == 2)
@@ -141,6 +144,7 @@ async fn a_clock_that_jumps_by_a_year_is_not_followed_at_once() -> Result {
         clocks.clone(),
         Notify::default(),
     )?;
+    program.expect("too much to be believed at once");
     for (sent, wall) in [
         (1, TODAY.0),
         (2, TODAY.0 + YEAR),

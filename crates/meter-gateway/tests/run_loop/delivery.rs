@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use meter_gateway::notify::Notify;
+use meter_gateway::output::Status;
 use meter_sim::MeterConfig;
 use meter_sim::backend::{Backend, Config};
 
@@ -74,6 +75,7 @@ async fn a_reload_in_the_middle_of_an_outage_loses_nothing() -> Result {
     let mut head = Head::new(&MeterConfig::default()).await?;
     let table = head.table("house")? + &server.table();
     let mut program = Program::start(&table)?;
+    program.expect("refuses connections");
     head.send(3).await?;
     server.has(3).await?;
 
@@ -129,8 +131,13 @@ async fn what_was_not_delivered_is_delivered_by_the_next_run() -> Result {
     let table = head.table("house")? + &server.table();
     server.backend.outage(true).await;
     let mut program = Program::start(&table)?;
+    program.expect("refuses connections");
     head.send(4).await?;
     program.stored(4).await?;
+    let refused = |output: &Status| output.last_error.is_some();
+    program
+        .until("refused", |view| view.outputs.values().all(refused))
+        .await?;
     let state = program.stop().await?;
     head.hang_up();
 
@@ -151,6 +158,7 @@ async fn a_renewed_certificate_file_is_read_with_the_next_reload() -> Result {
     let mut head = Head::new(&MeterConfig::default()).await?;
     let text = head.table("house")? + &server.table();
     let mut program = Program::start(&text)?;
+    program.expect("put its new certificate into ca_file");
     head.send(1).await?;
     program
         .until("the wrong authority", |view| {
@@ -170,6 +178,7 @@ async fn an_output_that_cannot_start_is_tried_again() -> Result {
     let server = Server::new()?;
     let mut head = Head::new(&MeterConfig::default()).await?;
     let mut program = Program::start(&(head.table("house")? + &server.table()))?;
+    program.expect("cannot start");
     // Nothing of it has run yet.
     std::fs::remove_file(&server.ca_file)?;
     head.send(1).await?;

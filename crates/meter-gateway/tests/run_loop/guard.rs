@@ -17,6 +17,7 @@ fn meter(import_wh: u64) -> MeterConfig {
 async fn a_spike_is_kept_apart_and_the_meter_goes_on() -> Result {
     let mut head = Head::new(&meter(5_000_000)).await?;
     let mut program = Program::start(&head.table("house")?)?;
+    program.expect("not plausible");
     head.send(2).await?;
     program.stored(2).await?;
     head.replace(&meter(5_524_288))?;
@@ -51,6 +52,7 @@ async fn the_guard_remembers_over_a_restart() -> Result {
         clocks,
         meter_gateway::notify::Notify::default(),
     )?;
+    program.expect("not plausible");
     head.replace(&meter(4_000_000))?;
     head.send(1).await?;
     let view = program
@@ -65,6 +67,7 @@ async fn the_guard_remembers_over_a_restart() -> Result {
 async fn a_meter_that_was_reset_is_accepted_by_a_person() -> Result {
     let mut head = Head::new(&meter(5_000_000)).await?;
     let mut program = Program::start(&head.table("house")?)?;
+    program.expect("not plausible");
     head.send(1).await?;
     program.stored(1).await?;
     // A spike, which stays a suspect for ever.
@@ -98,6 +101,7 @@ async fn two_inputs_that_read_one_meter_do_not_fight() -> Result {
     assert_eq!(here.server_id(), there.server_id());
     let text = format!("{}{}", here.table("here")?, there.table("there")?);
     let mut program = Program::start(&text)?;
+    program.expect("both read it");
     for sent in 1..=3 {
         here.send(1).await?;
         program.stored(2 * sent - 1).await?;

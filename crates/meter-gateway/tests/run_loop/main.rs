@@ -78,6 +78,7 @@ async fn an_unfinished_interval_is_stored_when_its_input_stops() -> Result {
     let table = head.table("house")?;
     let hourly = table.replace("\"every\"", "\"1h\"");
     let mut program = Program::start(&hourly)?;
+    program.expect("no [output.NAME]");
     head.send(3).await?;
     program
         .until("three readings", |view| {

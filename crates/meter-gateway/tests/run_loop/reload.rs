@@ -14,6 +14,7 @@ async fn what_is_unchanged_goes_on_without_losing_a_byte() -> Result {
     .await?;
     let both = house.table("house")? + &garage.table("garage")?;
     let mut program = Program::start(&house.table("house")?)?;
+    program.expect("no [output.NAME]");
     // Half a telegram before the reload, half of it after: the decoder must not have been replaced.
     for round in 0..20 {
         let rest = house.begin().await?;
@@ -54,6 +55,7 @@ async fn inputs_come_and_go() -> Result {
     })
     .await?;
     let mut program = Program::start(&house.table("house")?)?;
+    program.expect("no [output.NAME]");
     house.send(1).await?;
     program.stored(1).await?;
 
@@ -84,6 +86,8 @@ async fn inputs_come_and_go() -> Result {
 async fn a_bad_file_keeps_the_old_one_and_says_why() -> Result {
     let mut head = Head::new(&MeterConfig::default()).await?;
     let mut program = Program::start(&head.table("house")?)?;
+    program.expect("did you mean `interval`?");
+    program.expect("no [output.NAME]");
     head.send(1).await?;
     program.stored(1).await?;
 

@@ -56,7 +56,8 @@ async fn systemd_is_told_what_it_wants_to_know() -> Result {
     let (manager, notify) = manager(state.path(), Duration::from_mins(1))?;
     let mut head = Head::new(&MeterConfig::default()).await?;
     let table = head.table("house")?;
-    let program = Program::start_with(&table, state, TestClocks::at(TODAY), notify)?;
+    let mut program = Program::start_with(&table, state, TestClocks::at(TODAY), notify)?;
+    program.expect("unknown key");
     manager.hears_until("READY=1\nSTATUS=").await;
     head.send(1).await?;
     manager
