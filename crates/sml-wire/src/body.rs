@@ -4,8 +4,8 @@
 //! |---|---|---|---|
 //! | 0100 | [`OpenReq`] | 0101 | [`OpenRes`] |
 //! | 0200 | [`CloseReq`] | 0201 | [`CloseRes`] |
-//! | 0300 | [`GetProfilePackReq`] | 0301 | [`GetProfilePackRes`] |
-//! | 0400 | [`GetProfileListReq`] | 0401 | [`GetProfileListRes`] |
+//! | 0300 | [`GetProfileReq`] | 0301 | [`GetProfilePackRes`] |
+//! | 0400 | [`GetProfileReq`] | 0401 | [`GetProfileListRes`] |
 //! | 0500 | [`GetProcParameterReq`] | 0501 | [`GetProcParameterRes`] |
 //! | 0600 | [`SetProcParameterReq`] | ff01 | [`AttentionRes`], also the answer to 0600 |
 //! | 0700 | [`GetListReq`] | 0701 | [`GetListRes`] |
@@ -72,8 +72,9 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// `SML_GetProfilePack.Req` (SML 1.04, 7.3.1): asks for a stored profile, packed.
-    pub struct GetProfilePackReq<'a> {
+    /// `SML_GetProfilePack.Req` and `SML_GetProfileList.Req` (SML 1.04, 7.3.1 and 7.4.1): asks for a
+    /// stored profile, packed or as lists.
+    pub struct GetProfileReq<'a> {
         /// Which meter is asked.
         pub server_id: Option<&'a [u8]> = "server id",
         /// User name.
@@ -150,30 +151,6 @@ wire_struct! {
         pub value: Value<'a> = "value",
         /// Signature over it.
         pub signature: Option<&'a [u8]> = "signature",
-    }
-}
-
-wire_struct! {
-    /// `SML_GetProfileList.Req` (SML 1.04, 7.4.1): asks for a stored profile as lists.
-    pub struct GetProfileListReq<'a> {
-        /// Which meter is asked.
-        pub server_id: Option<&'a [u8]> = "server id",
-        /// User name.
-        pub username: Option<&'a [u8]> = "user name",
-        /// Password.
-        pub password: Option<&'a [u8]> = "password",
-        /// Whether the raw data are wanted too.
-        pub with_raw_data: Option<bool> = "with raw data",
-        /// Start of the period.
-        pub begin: Option<Time> = "begin",
-        /// End of the period.
-        pub end: Option<Time> = "end",
-        /// Which profile.
-        pub path: Sequence<'a, &'a [u8]> = "path",
-        /// Which of its registers; absent means all.
-        pub registers: Option<Sequence<'a, &'a [u8]>> = "registers",
-        /// Particulars of data acquisition.
-        pub details: Option<Nested<'a, Tree<'a>>> = "details",
     }
 }
 
@@ -447,9 +424,9 @@ bodies! {
     0x0201 CloseRes(CloseRes) "PublicClose.Res"
     0x0100 OpenReq(OpenReq) "PublicOpen.Req"
     0x0200 CloseReq(CloseReq) "PublicClose.Req"
-    0x0300 GetProfilePackReq(GetProfilePackReq) "GetProfilePack.Req"
+    0x0300 GetProfilePackReq(GetProfileReq) "GetProfilePack.Req"
     0x0301 GetProfilePackRes(GetProfilePackRes) "GetProfilePack.Res"
-    0x0400 GetProfileListReq(GetProfileListReq) "GetProfileList.Req"
+    0x0400 GetProfileListReq(GetProfileReq) "GetProfileList.Req"
     0x0401 GetProfileListRes(GetProfileListRes) "GetProfileList.Res"
     0x0500 GetProcParameterReq(GetProcParameterReq) "GetProcParameter.Req"
     0x0501 GetProcParameterRes(GetProcParameterRes) "GetProcParameter.Res"

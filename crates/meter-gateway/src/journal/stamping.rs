@@ -25,6 +25,17 @@ struct Late {
     body: Vec<u8>,
 }
 
+impl Late {
+    fn of(waiting: Waiting, time: i64) -> Self {
+        Self {
+            id: waiting.id,
+            meter: waiting.meter,
+            time: UnixMillis(time),
+            body: waiting.body,
+        }
+    }
+}
+
 /// The time for a reading, and never that of the one before it: backends take two readings of one
 /// meter and one time for the same.
 fn next(given: &mut HashMap<Box<[u8]>, i64>, meter: &[u8], time: UnixMillis) -> UnixMillis {
@@ -46,12 +57,7 @@ impl Worker {
         }
         let stamp = |waiting: Waiting| {
             let time = boot_time.0.saturating_add_unsigned(waiting.monotonic_ms);
-            Some(Late {
-                id: waiting.id,
-                meter: waiting.meter,
-                time: UnixMillis(time),
-                body: waiting.body,
-            })
+            Some(Late::of(waiting, time))
         };
         self.admit(
             |store| {
@@ -77,12 +83,7 @@ impl Worker {
                 .saturating_sub(waiting.seconds_index?)
                 .saturating_mul(1000);
             let time = time.0.saturating_sub_unsigned(earlier);
-            Some(Late {
-                id: waiting.id,
-                meter: waiting.meter,
-                time: UnixMillis(time),
-                body: waiting.body,
-            })
+            Some(Late::of(waiting, time))
         };
         self.admit(
             |store| {

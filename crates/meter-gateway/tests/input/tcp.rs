@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 
 use meter_gateway::config::{Duration, Interval};
 use meter_gateway::input::{Config, tcp};
+use meter_sim::Meter;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -24,6 +25,12 @@ async fn server() -> (TcpListener, SocketAddr) {
 
 async fn accept(listener: &TcpListener) -> TcpStream {
     listener.accept().await.unwrap().0
+}
+
+/// Sends the meter's next telegram.
+async fn speak(meter: &mut Meter, connection: &mut TcpStream) {
+    let telegram = meter.next().unwrap();
+    connection.write_all(&telegram.bytes).await.unwrap();
 }
 
 #[tokio::test]
@@ -57,10 +64,7 @@ async fn a_server_that_stays_away_is_said_once_and_waited_for() {
     let mut running = start("away", input(&address.to_string()));
     let mut meter = meter(1);
     let mut connection = accept(&listener).await;
-    connection
-        .write_all(&meter.next().unwrap().bytes)
-        .await
-        .unwrap();
+    speak(&mut meter, &mut connection).await;
     running.next().await;
 
     drop((listener, connection));
@@ -75,10 +79,7 @@ async fn a_server_that_stays_away_is_said_once_and_waited_for() {
 
     let listener = TcpListener::bind(address).await.unwrap();
     let mut connection = accept(&listener).await;
-    connection
-        .write_all(&meter.next().unwrap().bytes)
-        .await
-        .unwrap();
+    speak(&mut meter, &mut connection).await;
     running.next().await;
     assert_eq!(running.warnings().len(), 1, "{:?}", running.warnings());
     let notices = running.notices();
@@ -95,10 +96,7 @@ async fn a_connection_that_goes_silent_is_made_anew() {
     let mut running = start("half-open", input(&address.to_string()));
     let mut meter = meter(1);
     let mut half_open = accept(&listener).await;
-    half_open
-        .write_all(&meter.next().unwrap().bytes)
-        .await
-        .unwrap();
+    speak(&mut meter, &mut half_open).await;
     running.next().await;
 
     // The old connection stays open, as with a server that lost its power.
@@ -110,10 +108,7 @@ async fn a_connection_that_goes_silent_is_made_anew() {
             .starts_with("no reading for 2 s: connected, but the server sends nothing"),
         "{trouble}"
     );
-    connection
-        .write_all(&meter.next().unwrap().bytes)
-        .await
-        .unwrap();
+    speak(&mut meter, &mut connection).await;
     running.next().await;
     drop(half_open);
     running.stop().await;

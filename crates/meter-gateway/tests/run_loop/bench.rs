@@ -168,12 +168,11 @@ pub struct Program {
 
 impl Program {
     pub fn start(text: &str) -> Result<Self> {
-        Self::start_with(
-            text,
-            tempfile::tempdir()?,
-            TestClocks::at(TODAY),
-            Notify::default(),
-        )
+        Self::start_at(text, tempfile::tempdir()?, TestClocks::at(TODAY))
+    }
+
+    pub fn start_at(text: &str, state: TempDir, clocks: Arc<TestClocks>) -> Result<Self> {
+        Self::start_with(text, state, clocks, Notify::default())
     }
 
     pub fn start_with(

@@ -1,7 +1,6 @@
 //! Time stamps while the clock of the host is wrong.
 
 use meter_core::UnixMillis;
-use meter_gateway::notify::Notify;
 use meter_sim::MeterConfig;
 
 use crate::bench::{Head, Program, Result, TODAY, TestClocks, journal};
@@ -16,12 +15,8 @@ fn near(time: UnixMillis, wanted: UnixMillis) -> bool {
 async fn readings_from_before_the_clock_was_right_get_their_time() -> Result {
     let clocks = TestClocks::at(UnixMillis(5000));
     let mut head = Head::new(&MeterConfig::default()).await?;
-    let mut program = Program::start_with(
-        &head.table("house")?,
-        tempfile::tempdir()?,
-        clocks.clone(),
-        Notify::default(),
-    )?;
+    let mut program =
+        Program::start_at(&head.table("house")?, tempfile::tempdir()?, clocks.clone())?;
     program.expect("which cannot be");
     head.send(3).await?;
     let view = program
@@ -51,12 +46,8 @@ async fn readings_from_before_the_clock_was_right_get_their_time() -> Result {
 async fn a_machine_without_a_clock_chip_is_doubted_after_its_start() -> Result {
     let clocks = TestClocks::without_chip(TODAY);
     let mut head = Head::new(&MeterConfig::default()).await?;
-    let mut program = Program::start_with(
-        &head.table("house")?,
-        tempfile::tempdir()?,
-        clocks.clone(),
-        Notify::default(),
-    )?;
+    let mut program =
+        Program::start_at(&head.table("house")?, tempfile::tempdir()?, clocks.clone())?;
     head.send(3).await?;
     let view = program
         .until("three wait", |view| view.journal.provisional == 3)
@@ -78,7 +69,7 @@ async fn readings_that_a_restart_left_waiting_get_their_time() -> Result {
     let mut head = Head::new(&MeterConfig::default()).await?;
     let table = head.table("house")?;
     let early = TestClocks::at(UnixMillis(5000));
-    let mut program = Program::start_with(&table, tempfile::tempdir()?, early, Notify::default())?;
+    let mut program = Program::start_at(&table, tempfile::tempdir()?, early)?;
     program.expect("which cannot be");
     head.send(2).await?;
     program
@@ -88,7 +79,7 @@ async fn readings_that_a_restart_left_waiting_get_their_time() -> Result {
     head.hang_up();
 
     // The meter says nothing any more.
-    let mut program = Program::start_with(&table, state, TestClocks::at(TODAY), Notify::default())?;
+    let mut program = Program::start_at(&table, state, TestClocks::at(TODAY))?;
     program
         .until("both are stamped", |view| view.journal.last_seq == 2)
         .await?;
@@ -107,7 +98,7 @@ async fn readings_of_an_earlier_boot_get_their_time_by_the_meters_own_clock() ->
     let table = head.table("house")?;
     let state = tempfile::tempdir()?;
     let early = TestClocks::at(UnixMillis(5000));
-    let mut program = Program::start_with(&table, state, early, Notify::default())?;
+    let mut program = Program::start_at(&table, state, early)?;
     program.expect("which cannot be");
     head.send(2).await?;
     program
@@ -121,7 +112,7 @@ async fn readings_of_an_earlier_boot_get_their_time_by_the_meters_own_clock() ->
     assert_eq!(changed, 2);
     drop(database);
 
-    let mut program = Program::start_with(&table, state, TestClocks::at(TODAY), Notify::default())?;
+    let mut program = Program::start_at(&table, state, TestClocks::at(TODAY))?;
     head.send(1).await?;
     program
         .until("all are stamped", |view| view.journal.last_seq == 3)
@@ -138,12 +129,8 @@ async fn readings_of_an_earlier_boot_get_their_time_by_the_meters_own_clock() ->
 async fn a_clock_that_jumps_by_a_year_is_not_followed_at_once() -> Result {
     let clocks = TestClocks::at(TODAY);
     let mut head = Head::new(&MeterConfig::default()).await?;
-    let mut program = Program::start_with(
-        &head.table("house")?,
-        tempfile::tempdir()?,
-        clocks.clone(),
-        Notify::default(),
-    )?;
+    let mut program =
+        Program::start_at(&head.table("house")?, tempfile::tempdir()?, clocks.clone())?;
     program.expect("too much to be believed at once");
     for (sent, wall) in [
         (1, TODAY.0),

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use meter_gateway::notify::Notify;
 use meter_gateway::output::Status;
 use meter_sim::MeterConfig;
 use meter_sim::backend::{Backend, Config};
@@ -143,7 +142,7 @@ async fn what_was_not_delivered_is_delivered_by_the_next_run() -> Result {
 
     server.backend.outage(false).await;
     let clocks = TestClocks::at(TODAY);
-    let program = Program::start_with(&table, state, clocks, Notify::default())?;
+    let program = Program::start_at(&table, state, clocks)?;
     head.send(1).await?;
     server.has(5).await?;
     program.stop().await?;

@@ -46,12 +46,7 @@ async fn the_guard_remembers_over_a_restart() -> Result {
     head.hang_up();
 
     let clocks = crate::bench::TestClocks::at(crate::bench::TODAY);
-    let mut program = Program::start_with(
-        &table,
-        state,
-        clocks,
-        meter_gateway::notify::Notify::default(),
-    )?;
+    let mut program = Program::start_at(&table, state, clocks)?;
     program.expect("not plausible");
     head.replace(&meter(4_000_000))?;
     head.send(1).await?;
