@@ -169,6 +169,84 @@ fn what_is_missing_is_no_fault_but_is_said() {
 }
 
 #[test]
+fn an_output_that_is_there_twice_is_said() -> Result<(), Box<dyn std::error::Error>> {
+    let output = |name, meters| {
+        format!(
+            "[output.{name}]\ntype = \"rest\"\nurl = \"https://example.org/\"\nmeters = [{meters}]\n"
+        )
+    };
+    let input = "[input.a]\ntype = \"serial\"\n";
+    let gaps = |first, second| -> Result<_, Box<dyn std::error::Error>> {
+        let text = format!("{input}{}{}", output("a", first), output("b", second));
+        Ok(Config::parse("meterline.toml", &text)?.gaps())
+    };
+    let one = "\"1 EMH00 1059 9732\"";
+    assert_eq!(gaps("", one)?, Vec::<String>::new());
+    assert_eq!(
+        gaps(one, one)?,
+        ["[output.b] is the same as [output.a], so every reading is sent there twice"]
+    );
+    Ok(())
+}
+
+#[test]
+fn an_input_without_a_name() {
+    says(
+        "[input]\ntype = \"serial\"\nport = \"auto\"\n\n[[output]]\ntype = \"rest\"\n",
+        &[
+            "meterline.toml:2:1: each input has a name: write for example [input.house], and its keys below that",
+            "  |",
+            "2 | type = \"serial\"",
+            "  | ^^^^",
+            "",
+            "meterline.toml:5:3: each output has a name: write for example [output.house], and its keys below that",
+            "  |",
+            "5 | [[output]]",
+            "  |   ^^^^^^",
+        ],
+    );
+}
+
+#[test]
+fn a_port_that_two_inputs_read() {
+    let input = |name, port| format!("[input.{name}]\ntype = \"serial\"\nport = \"{port}\"\n");
+    says(
+        &format!(
+            "{}{}{}",
+            input("a", "auto"),
+            input("b", "/dev/ttyUSB0"),
+            input("c", "/dev/ttyUSB0")
+        ),
+        &[
+            "meterline.toml:9:8: this port is already read by [input.b]",
+            "  |",
+            "9 | port = \"/dev/ttyUSB0\"",
+            "  |        ^^^^^^^^^^^^^^",
+        ],
+    );
+    let two = format!("{}{}", input("a", "auto"), input("b", "auto"));
+    assert!(Config::parse("meterline.toml", &two).is_ok());
+}
+
+#[test]
+fn numbers_that_mean_nothing() {
+    says(
+        "[input.a]\ntype = \"serial\"\nbaud = 0\n[output.a]\ntype = \"rest\"\nurl = \"https://example.org/\"\nbatch_size = 0\n",
+        &[
+            "meterline.toml:3:8: 0 is no speed: meters send at 9600",
+            "  |",
+            "3 | baud = 0",
+            "  |        ^",
+            "",
+            "meterline.toml:7:14: this number does not fit: a whole number from 1 to 4294967295 belongs here",
+            "  |",
+            "7 | batch_size = 0",
+            "  |              ^",
+        ],
+    );
+}
+
+#[test]
 fn a_secret_that_is_not_there() {
     says(
         "[output.a]\ntype = \"rest\"\nurl = \"https://example.org/{token}\"\ntoken = \"file:/nonexistent/token\"\n",

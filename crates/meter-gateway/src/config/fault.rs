@@ -320,6 +320,7 @@ fn expectation(expected: &dyn Expected) -> String {
         "u32" => format!("a whole number from 0 to {}", u32::MAX),
         "u16" => format!("a whole number from 0 to {}", u16::MAX),
         "u8" => format!("a whole number from 0 to {}", u8::MAX),
+        "a nonzero u32" => format!("a whole number from 1 to {}", u32::MAX),
         "i8" | "i16" | "i32" | "i64" => "a whole number".to_owned(),
         other if other.starts_with("struct ") || other.starts_with("enum ") => "a table".to_owned(),
         _ => words,

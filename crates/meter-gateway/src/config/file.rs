@@ -10,7 +10,7 @@ use super::{Config, Faults};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be opened.
-    #[error("{}: {error}{}", path.display(), fix(error))]
+    #[error("{}: {}", path.display(), unreadable(error))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -22,15 +22,17 @@ pub enum Error {
     Faults(#[from] Faults),
 }
 
-fn fix(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => " (`meterline config example` prints one to begin with)",
+fn unreadable(error: &io::Error) -> String {
+    let fix = match error.kind() {
+        io::ErrorKind::NotFound => "`meterline config example` prints one to begin with",
         io::ErrorKind::PermissionDenied => {
-            " (run as the user it belongs to, or `chmod a+r` it: secrets belong into files of their own)"
+            "run as the user it belongs to, or `chmod a+r` it: secrets belong into files of their own"
         }
-        io::ErrorKind::InvalidData => " (it is not UTF-8: save it as such)",
-        _ => "",
-    }
+        io::ErrorKind::IsADirectory => "name the file in it",
+        io::ErrorKind::InvalidData => return "this is no UTF-8 text: save it as UTF-8".to_owned(),
+        _ => return error.to_string(),
+    };
+    format!("{error} ({fix})")
 }
 
 impl Error {

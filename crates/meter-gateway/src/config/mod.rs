@@ -26,6 +26,7 @@ mod size;
 mod value;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -52,7 +53,8 @@ pub struct Config {
     /// root, `~/.local/state/meterline` for anybody else.
     #[schemars(extend("examples" = ["/var/lib/meterline"]))]
     pub state_dir: Option<PathBuf>,
-    /// Where meters are read: one table `[input.NAME]` for each.
+    /// Where meters are read: one table `[input.NAME]` for each. A meter that sends no id is called
+    /// by the name of its input everywhere: renaming that input makes another meter of it.
     pub input: BTreeMap<String, input::Config>,
     /// Where readings go: one table `[output.NAME]` for each. The name is also that of the output's
     /// place in the journal: renaming it begins with the newest reading.
@@ -66,6 +68,10 @@ pub struct Config {
 impl Config {
     /// Reads the text of a file that is called `file` in what is said about it.
     pub fn parse(file: &str, text: &str) -> Result<Self, Faults> {
+        let unnamed = read::unnamed(text, &["input", "output"]);
+        if !unnamed.is_empty() {
+            return Err(Faults::new(file, text, unnamed));
+        }
         let config: Self = read::read(file, text)?;
         let faults = config.faults(text);
         if faults.is_empty() {
@@ -75,9 +81,9 @@ impl Config {
         }
     }
 
-    /// What is right and yet hardly meant: nothing is read, or nothing is sent.
+    /// What is right and yet hardly meant: nothing is read, nothing is sent, or all of it twice.
     #[must_use]
-    pub fn gaps(&self) -> Vec<&'static str> {
+    pub fn gaps(&self) -> Vec<String> {
         let input = "there is no [input.NAME] in the configuration, so no meter is read \
                      (`meterline ports` shows what is plugged in)";
         let output = "there is no [output.NAME] in the configuration, so readings are kept in the \
@@ -86,7 +92,41 @@ impl Config {
             self.input.is_empty().then_some(input),
             self.output.is_empty().then_some(output),
         ];
-        gaps.into_iter().flatten().collect()
+        let gaps = gaps.into_iter().flatten().map(str::to_owned);
+        gaps.chain(self.twins()).collect()
+    }
+
+    /// Outputs that differ in nothing but their names.
+    fn twins(&self) -> impl Iterator<Item = String> {
+        let outputs = self.output.iter().enumerate();
+        outputs.filter_map(|(index, (name, output))| {
+            let mut before = self.output.iter().take(index);
+            let (twin, _) = before.find(|(_, other)| *other == output)?;
+            Some(format!(
+                "[output.{name}] is the same as [output.{twin}], so every reading is sent there twice"
+            ))
+        })
+    }
+
+    /// Inputs whose serial port another one reads: two readers steal each other's bytes.
+    fn shared_ports(&self) -> Vec<(&str, String)> {
+        let mut first = BTreeMap::new();
+        let mut shared = Vec::new();
+        for (name, input) in &self.input {
+            let Some(port) = input.fixed_port() else {
+                continue;
+            };
+            match first.entry(port) {
+                Entry::Vacant(entry) => {
+                    entry.insert(name);
+                }
+                Entry::Occupied(entry) => shared.push((
+                    name.as_str(),
+                    format!("this port is already read by [input.{}]", entry.get()),
+                )),
+            }
+        }
+        shared
     }
 
     /// What fits its type and is wrong all the same.
@@ -122,6 +162,9 @@ impl Config {
         if let (Some((first, _)), Some((second, _))) = (stdin.next(), stdin.next()) {
             let message = format!("standard input is already read by [input.{first}]");
             faults.push(refuse(&["input", second, "path"], message));
+        }
+        for (name, message) in self.shared_ports() {
+            faults.push(refuse(&["input", name, "port"], message));
         }
         faults
     }

@@ -94,6 +94,33 @@ pub(super) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Fau
     Err(Faults::new(file, text, faults))
 }
 
+/// Keys that stand right below `[input]` or another one of `tables`, whose entries have names.
+///
+/// Serde would say of each what it expected instead of an entry, and nobody would know what to do.
+pub(super) fn unnamed(text: &str, tables: &[&str]) -> Vec<Fault> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Vec::new();
+    }
+    let document = document.into_inner();
+    let misplaced = |table: &&str| {
+        let (key, value) = document.get_key_value(*table)?;
+        let span = match value.get_ref() {
+            DeValue::Table(entries) => entries
+                .iter()
+                .filter(|(_, entry)| !matches!(entry.get_ref(), DeValue::Table(_)))
+                .map(|(key, _)| key.span())
+                .min_by_key(|span| span.start)?,
+            _ => key.span(),
+        };
+        let message = format!(
+            "each {table} has a name: write for example [{table}.house], and its keys below that"
+        );
+        Some(Fault::refused(&[table], Some(span), message))
+    };
+    tables.iter().filter_map(misplaced).collect()
+}
+
 /// Takes out what stands at `path`; false when nothing does.
 fn remove(table: &mut DeTable<'_>, path: &[String]) -> bool {
     let Some((last, above)) = path.split_last() else {

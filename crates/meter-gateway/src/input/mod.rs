@@ -113,6 +113,15 @@ impl Config {
         }
     }
 
+    /// The serial port that it always reads, which no other input can.
+    #[must_use]
+    pub fn fixed_port(&self) -> Option<&str> {
+        match self {
+            Self::Serial(serial) if serial.port != serial::AUTO => Some(&serial.port),
+            _ => None,
+        }
+    }
+
     /// Whether it reads standard input, which only one input can.
     #[must_use]
     pub fn is_stdin(&self) -> bool {

@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::{Fault, MeterName, auto};
 use crate::config::{Duration, Interval};
 use crate::ports::{DataBits, Line, Parity, Port, Roots, StopBits};
+
+/// The name that stands for the port on which the meter speaks.
+pub(super) const AUTO: &str = "auto";
 
 /// A read head on a serial port.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -21,6 +24,8 @@ pub struct Config {
     /// what a port is found by, which is needed as soon as there are two meters.
     pub meter: Option<MeterName>,
     /// Speed in bit/s.
+    #[serde(deserialize_with = "baud")]
+    #[schemars(range(min = 1))]
     pub baud: u32,
     /// Data bits, 7 or 8.
     pub data_bits: DataBits,
@@ -38,10 +43,19 @@ pub struct Config {
     pub silence: Duration,
 }
 
+/// To the system a speed of zero means to hang up.
+fn baud<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let baud = u32::deserialize(deserializer)?;
+    if baud == 0 {
+        return Err(de::Error::custom("0 is no speed: meters send at 9600"));
+    }
+    Ok(baud)
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
-            port: "auto".to_owned(),
+            port: AUTO.to_owned(),
             meter: None,
             baud: Line::SML.baud,
             data_bits: Line::SML.data_bits,
@@ -87,7 +101,7 @@ impl Head {
     /// Opens the port of `config`. `last` is the server id of the meter that was read before, if
     /// any: with `auto` it is preferred to others.
     pub(super) async fn open(config: &Config, last: Option<&[u8]>) -> Result<Self, Fault> {
-        if config.port == "auto" {
+        if config.port == AUTO {
             let (port, heard) = auto::find(config, last).await?;
             return Ok(Self { port, heard });
         }
