@@ -286,7 +286,7 @@ impl Program {
                  cut in the next seconds could cost readings"
             );
         }
-        tracing::info!("stopped within {:?}", begin.elapsed());
+        tracing::info!("stopped within {} ms", begin.elapsed().as_millis());
     }
 }
 

@@ -170,7 +170,8 @@ impl Delivery {
         match self.client.send(body.bytes).await {
             Ok(()) => {
                 self.retry.on_success();
-                self.report.delivered(piece.records.len());
+                let to = self.client.endpoint().redacted();
+                self.report.delivered(piece.records.len(), &to);
                 self.queue.delivered(&piece).await.map_err(|_| Closed)?;
             }
             Err(Error::Rejected { to, answer }) => {

@@ -49,8 +49,20 @@ pub enum Obstacle {
     #[error(transparent)]
     Unanswered(Fault),
     /// The server is busy or out of order: 408, 429, 5xx.
-    #[error("it answers {0}")]
-    Busy(Answer),
+    #[error("it answers {answer}{}", advice(.answer.status))]
+    Busy {
+        /// The server's words.
+        answer: Answer,
+    },
+}
+
+/// What to look at when it lasts; a server that asks for patience only needs some.
+fn advice(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        500 | 501 | 505.. => ": the fault is at the server, look at its log",
+        502..=504 => ": the server behind that address is down or overloaded",
+        _ => "",
+    }
 }
 
 /// What does not pass by itself.
@@ -151,7 +163,7 @@ impl Error {
             408 | 425 | 429 | 500.. => {
                 return Self::Retry {
                     to,
-                    cause: Obstacle::Busy(answer),
+                    cause: Obstacle::Busy { answer },
                     after,
                 };
             }

@@ -52,7 +52,12 @@ pub async fn probe(config: &Config) -> Result<String, ProbeError> {
     } else {
         "nothing is encrypted (allow_insecure)"
     };
+    // Servers that know no OPTIONS answer 404 as well, so it is no proof of a wrong path.
+    let path = match status.as_u16() {
+        404 | 410 => ", so make sure of the path in url",
+        _ => "",
+    };
     Ok(format!(
-        "{to} answers, {trust} (OPTIONS: {status}); it has not been sent a reading"
+        "{to} answers, {trust} (OPTIONS: {status}{path}); it has not been sent a reading"
     ))
 }

@@ -6,6 +6,7 @@ use meter_core::ServerId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::endpoint::RedactedUrl;
 use super::error::{Answer, Error};
 use crate::journal::{Backlog, Record};
 use crate::output::{State, Status};
@@ -21,6 +22,8 @@ pub(super) struct Report {
     output: String,
     status: watch::Sender<Status>,
     trouble: Option<Trouble>,
+    /// Whether anything was delivered since the start.
+    has_delivered: bool,
 }
 
 #[derive(Debug)]
@@ -36,6 +39,7 @@ impl Report {
             output: output.to_owned(),
             status,
             trouble: None,
+            has_delivered: false,
         }
     }
 
@@ -53,16 +57,19 @@ impl Report {
             .send_if_modified(|status| std::mem::replace(&mut status.state, state) != state);
     }
 
-    /// The server acknowledged so many readings.
-    pub(super) fn delivered(&mut self, readings: usize) {
+    /// The server at `to` acknowledged so many readings.
+    pub(super) fn delivered(&mut self, readings: usize, to: &RedactedUrl) {
         self.status.send_modify(|status| {
             status.delivered += u64::try_from(readings).unwrap_or(0);
             status.last_success = Some(SystemTime::now());
             status.state = State::Delivering;
         });
+        let first = !std::mem::replace(&mut self.has_delivered, true);
         if let Some(trouble) = self.trouble.take() {
             let seconds = trouble.since.elapsed().as_secs();
             tracing::info!(output = self.output, "delivering again after {seconds} s");
+        } else if first {
+            tracing::info!(output = self.output, "delivering to {to}");
         }
     }
 
