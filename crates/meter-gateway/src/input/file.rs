@@ -64,6 +64,10 @@ pub enum Pace {
 pub(super) struct Recording {
     bytes: File,
     path: PathBuf,
+    /// In bytes; none for standard input and other streams.
+    length: Option<u64>,
+    /// Bytes that were read.
+    position: u64,
 }
 
 impl Recording {
@@ -75,16 +79,33 @@ impl Recording {
             File::open(&path).await
         };
         match opened {
-            Ok(bytes) => Ok(Self { bytes, path }),
+            Ok(bytes) => Ok(Self {
+                length: length(&bytes).await,
+                bytes,
+                path,
+                position: 0,
+            }),
             Err(source) => Err(Fault::File { path, source }),
         }
     }
 
     pub(super) async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
-        self.bytes.read(buffer).await.map_err(|source| Fault::File {
-            path: self.path.clone(),
-            source,
-        })
+        let count = self
+            .bytes
+            .read(buffer)
+            .await
+            .map_err(|source| Fault::File {
+                path: self.path.clone(),
+                source,
+            })?;
+        self.position += count as u64;
+        Ok(count)
+    }
+
+    /// How much was read, in hundredths; none where nobody knows how much there is.
+    pub(super) fn percent(&self) -> Option<u64> {
+        let length = self.length.filter(|length| *length > 0)?;
+        Some(self.position.saturating_mul(100) / length)
     }
 
     /// The file, for people.
@@ -94,6 +115,11 @@ impl Recording {
         }
         self.path.display().to_string()
     }
+}
+
+async fn length(file: &File) -> Option<u64> {
+    let metadata = file.metadata().await.ok()?;
+    metadata.is_file().then_some(metadata.len())
 }
 
 fn standard_input() -> io::Result<File> {

@@ -39,6 +39,9 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 /// Bytes taken from the system at once: what a terminal holds at most.
 const BUFFER: usize = 4096;
 
+/// A recording that is read within this time needs no word about its progress.
+const PROGRESS_AFTER: Duration = Duration::from_secs(10);
+
 /// A pause in a recording longer than this is not waited for.
 const LONGEST_PAUSE: u64 = 60;
 
@@ -76,6 +79,7 @@ pub async fn run(
         foreign: None,
         said: BTreeSet::new(),
         replayed: None,
+        progress_after: PROGRESS_AFTER,
         config,
     };
     tokio::select! {
@@ -103,6 +107,8 @@ struct Input {
     said: BTreeSet<&'static str>,
     /// Seconds index of the last reading of a recording.
     replayed: Option<u64>,
+    /// How long after the start it is said how far a recording was read.
+    progress_after: Duration,
 }
 
 /// Why a source is not read any longer.
@@ -149,6 +155,7 @@ impl Input {
                 Ok(Ok(0)) => return Stop::End,
                 Ok(Ok(count)) => {
                     let at = Moment::now();
+                    self.progress(source);
                     if self.take(&buffer[..count], at, source).await {
                         patience = self.silence;
                         deadline = Instant::now() + patience;
@@ -330,6 +337,18 @@ impl Input {
                 status.meter = Some(telegram.server_id.clone());
             }
         });
+    }
+
+    /// Says from time to time how far a long recording was read.
+    fn progress(&mut self, source: &Source) {
+        if monotonic().saturating_sub(self.started) < self.progress_after {
+            return;
+        }
+        // Twice as late each time: neither a minute nor a day in the recording's own pace is noisy.
+        self.progress_after *= 2;
+        if let Some(percent) = source.percent() {
+            tracing::info!(input = %self.name, "{percent} % of the recording is read");
+        }
     }
 
     /// The source cannot be opened, or broke.

@@ -56,6 +56,14 @@ impl Source {
         }
     }
 
+    /// How much of a recording was read, in hundredths.
+    pub(super) fn percent(&self) -> Option<u64> {
+        match self {
+            Self::File(recording) => recording.percent(),
+            _ => None,
+        }
+    }
+
     /// Whether opening it anew may help. What was read of standard input is gone.
     pub(super) fn reopens(&self) -> bool {
         !matches!(self, Self::File(_))
