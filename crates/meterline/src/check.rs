@@ -54,6 +54,9 @@ impl Arguments {
             return Err(Failure::NoConfiguration);
         };
         report.tell(&path.display(), Ok::<_, String>("is right".to_owned()))?;
+        for gap in config.gaps() {
+            report.tell(&path.display(), Err(gap))?;
+        }
         if !self.offline {
             block_on(check(&config, &mut report))??;
         }
@@ -100,20 +103,8 @@ async fn check(config: &Config, report: &mut Report) -> Result<(), Failure> {
     for (name, input) in &config.input {
         report.tell(&format!("[input.{name}]"), check_input(input).await)?;
     }
-    if config.input.is_empty() {
-        report.tell(
-            &"input",
-            Err("there is no [input.NAME] table, so no meter is read"),
-        )?;
-    }
     for (name, output) in &config.output {
         report.tell(&format!("[output.{name}]"), check_output(output).await)?;
-    }
-    if config.output.is_empty() {
-        report.tell(
-            &"output",
-            Err("there is no [output.NAME] table, so readings go nowhere"),
-        )?;
     }
     Ok(())
 }
@@ -125,6 +116,12 @@ fn may_be_written(directory: &Path) -> Result<String, String> {
         .find(|path| path.exists())
         .unwrap_or(directory);
     let shown = directory.display();
+    if !there.is_dir() {
+        return Err(format!(
+            "{} is no directory; set state_dir to one",
+            there.display()
+        ));
+    }
     match rustix::fs::access(there, rustix::fs::Access::WRITE_OK) {
         Ok(()) if there == directory => Ok(format!("{shown} may be written")),
         Ok(()) => Ok(format!("{shown} will be made")),
@@ -140,6 +137,10 @@ async fn check_input(config: &input::Config) -> Result<String, String> {
         // Nothing is gained by replaying a recording.
         input::Config::File(_) if config.is_stdin() => Ok("standard input".to_owned()),
         input::Config::File(file) => match std::fs::File::open(&file.path) {
+            Ok(_) if file.path.is_dir() => Err(format!(
+                "{} is a directory; name a file in it",
+                file.path.display()
+            )),
             Ok(_) => Ok(format!("{} can be read", file.path.display())),
             Err(error) => Err(format!("{}: {error}; check the path", file.path.display())),
         },
@@ -154,9 +155,7 @@ async fn listen(config: &input::Config) -> Result<String, String> {
     let running = input::run("check".into(), config.clone(), readings, status);
     let told = async {
         let is_clear = |status: &input::Status| {
-            status.readings > 0
-                || status.foreign > 0
-                || matches!(status.state, input::State::Trouble(_))
+            status.readings > 0 || matches!(status.state, input::State::Trouble(_))
         };
         seen.wait_for(is_clear)
             .await
@@ -168,22 +167,17 @@ async fn listen(config: &input::Config) -> Result<String, String> {
         status = told => status,
         () = tokio::time::sleep(PATIENCE) => None,
     };
-    let Some(status) = status else {
-        return Err(format!(
+    match status.map(|status| (status.state, status.meter, status.source)) {
+        Some((input::State::Trouble(trouble), ..)) => Err(trouble.text),
+        Some((_, Some(meter), source)) => Ok(format!(
+            "meter {} speaks on {}",
+            ServerId(&meter).meter_id(),
+            source.unwrap_or_default()
+        )),
+        _ => Err(format!(
             "no reading has come within {} s",
             PATIENCE.as_secs()
-        ));
-    };
-    match (&status.state, &status.meter) {
-        (input::State::Trouble(trouble), _) => Err(trouble.text.clone()),
-        (_, Some(meter)) => {
-            let source = status.source.unwrap_or_default();
-            Ok(format!(
-                "meter {} speaks on {source}",
-                ServerId(meter).meter_id()
-            ))
-        }
-        _ => Err("another meter than the one that is wanted speaks here".to_owned()),
+        )),
     }
 }
 
