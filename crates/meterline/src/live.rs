@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use meter_core::{Decimal, Reading, Register, ServerId, UnixMillis};
+use meter_core::{Decimal, Reading, Register, Rule, ServerId, UnixMillis};
 use meter_gateway::run::{MeterView, Snapshot};
 use tracing::Level;
 
@@ -59,8 +59,17 @@ fn update(meter: &mut Meter, newest: &MeterView, reading: &Reading<'_>) {
             newest.suspects
         ))
     } else {
-        rule.map(|rule| format!("corrected: {rule}"))
+        rule.map(corrected)
     };
+}
+
+/// What a rule did, for somebody who has never heard of it.
+fn corrected(rule: Rule) -> String {
+    match rule {
+        Rule::DzgUnsignedPower => "corrected: wrong sign of the power".to_owned(),
+        Rule::DirectionSign => "corrected: sign of the power added".to_owned(),
+        rule => format!("corrected: {rule}"),
+    }
 }
 
 /// Whole watts, cut.

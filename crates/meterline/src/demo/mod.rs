@@ -7,7 +7,7 @@ mod ledger;
 mod scene;
 mod show;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time;
 
@@ -18,6 +18,7 @@ use crate::event_loop::block_on;
 use crate::failure::{Exit, Failure};
 use crate::logging;
 use crate::paint::{Paint, When};
+use crate::screen::Screen;
 use crate::sim;
 use ledger::Balance;
 use scene::{Plan, Scene};
@@ -65,7 +66,7 @@ impl Arguments {
     /// Shows it, and says whether everything arrived.
     pub fn run(self, color: When) -> Result<Exit, Failure> {
         let paint = Paint::new(color, &io::stdout());
-        let on_screen = io::stdout().is_terminal() && io::stdin().is_terminal();
+        let on_screen = Screen::is_possible();
         let log = if on_screen {
             Ok(self.log.to_view()?)
         } else {
@@ -85,7 +86,7 @@ impl Arguments {
         let (balance, away) = block_on(async {
             let mut scene = Scene::open(&plan)?;
             match log {
-                Ok(lines) => show::on_screen(&mut scene, &plan, lines).await,
+                Ok(lines) => show::on_screen(&mut scene, &plan, lines, paint).await,
                 Err(hush) => {
                     let shown = show::as_lines(&mut scene, &plan).await;
                     // The gateway misses the meters that go away now.
@@ -133,7 +134,7 @@ fn summary(balance: Balance, away: time::Duration, plan: &Plan, paint: Paint) ->
     let away = if away.is_zero() {
         String::new()
     } else {
-        format!("; the server was away for {} s", away.as_secs())
+        format!("; the server was away for {:.0} s", away.as_secs_f32())
     };
     let verdict = if balance.is_even() {
         paint.good("Every reading arrived with exactly its values.")

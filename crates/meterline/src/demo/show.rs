@@ -11,6 +11,7 @@ use super::scene::{News, OUTPUT, Plan, Scene};
 use crate::event_loop::interrupted;
 use crate::live;
 use crate::logging;
+use crate::paint::Paint;
 use crate::screen::{Arrival, Output, Screen, Tone, View, Wish};
 
 /// How often something is looked at.
@@ -21,18 +22,19 @@ pub async fn on_screen(
     scene: &mut Scene,
     plan: &Plan,
     mut log: UnboundedReceiver<logging::Line>,
+    paint: Paint,
 ) -> io::Result<()> {
-    let mut screen = Screen::open()?;
+    let mut screen = Screen::open(paint)?;
     let mut interrupt = pin!(interrupted());
     let mut frames = tokio::time::interval(FRAME);
     let mut view = View {
-        title: "meterline demo: simulated meters, the real gateway, a real HTTPS server".to_owned(),
+        title: "meterline demo: simulated meters, real gateway, real HTTPS server".to_owned(),
         outputs: vec![Output {
             name: OUTPUT.to_owned(),
             target: scene.address(),
             ..Output::default()
         }],
-        arrivals_title: "at the server".to_owned(),
+        arrivals_title: "at the server, times in UTC".to_owned(),
         ..View::default()
     };
     while !is_over(scene, plan) {
@@ -81,7 +83,7 @@ fn refresh(view: &mut View, scene: &Scene, plan: &Plan) {
         wrong,
     } = scene.balance();
     view.footer = format!(
-        "sent {sent}  arrived {arrived}  on the way {}  wrong {wrong}  duplicates {duplicates}   q quits",
+        "q quits   sent {sent}  arrived {arrived}  on the way {}  wrong {wrong}  duplicates {duplicates}",
         scene.balance().missing()
     );
 }

@@ -1,7 +1,7 @@
 //! `meterline run` without a configuration: find the meters that are plugged in and show them.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -69,10 +69,11 @@ impl LookArguments {
         color: When,
     ) -> Result<(), Failure> {
         let end = self.time.map(|time| Instant::now() + time.get());
-        if io::stdout().is_terminal() && io::stdin().is_terminal() {
+        if Screen::is_possible() {
             let lines = log.to_view()?;
             let gateway = Watched::start(config, state.to_owned());
-            let shown = on_screen(&gateway, lines, end).await;
+            let paint = Paint::new(color, &io::stdout());
+            let shown = on_screen(&gateway, lines, end, paint).await;
             gateway.stop().await?;
             shown.map_err(Failure::output)
         } else {
@@ -145,19 +146,30 @@ fn explain(reports: &[Report], roots: &Roots, paint: Paint) -> String {
         .iter()
         .map(|report| format!("  {report}\n"))
         .collect();
+    // Where no port could be opened, the head is not what is wrong.
+    let advice = if reports.iter().any(was_heard) {
+        "Is the head on the meter's optical interface, the right way round?\n"
+    } else {
+        ""
+    };
     format!(
-        "{}\n{}Is the head on the meter's optical interface, the right way round?\n`meterline ports` listens again.\n",
+        "{}\n{}{advice}`meterline ports` listens again.\n",
         paint.bad("no meter speaks on any port:"),
         heard.concat(),
     )
+}
+
+fn was_heard(report: &Report) -> bool {
+    !matches!(report.heard, Heard::Closed(_) | Heard::Gone)
 }
 
 fn advice(configuration: &str, paint: Paint) -> String {
     format!(
         "\n{}\n\n{configuration}\n[output.backend]\ntype = \"rest\"\nurl = \"https://…\"\n\n{}\n",
         paint.heading("To deliver these readings, write into meterline.toml:"),
-        "`meterline check --config meterline.toml` tries it out, `meterline run --config meterline.toml`\n\
-         starts it. `meterline config example` shows all there is."
+        "`meterline check --config meterline.toml` tries it out,\n\
+         `meterline run --config meterline.toml` starts it,\n\
+         `meterline config example` shows all there is."
     )
 }
 
@@ -180,15 +192,16 @@ async fn on_screen(
     gateway: &Watched,
     mut log: mpsc::UnboundedReceiver<logging::Line>,
     end: Option<Instant>,
+    paint: Paint,
 ) -> io::Result<()> {
     let started = Instant::now();
-    let mut screen = Screen::open()?;
+    let mut screen = Screen::open(paint)?;
     let mut frames = tokio::time::interval(FRAME);
     let mut interrupt = pin!(interrupted());
     let mut view = View {
         title: "meterline: what your meter says".to_owned(),
-        arrivals_title: "log".to_owned(),
-        footer: "q quits and prints the configuration that delivers these readings; nothing is stored now"
+        arrivals_title: "log, times in UTC".to_owned(),
+        footer: "q quits and prints a configuration to go on with; nothing is stored now"
             .to_owned(),
         ..View::default()
     };

@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style, Stylize as _};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph, Sparkline, SparklineBar};
 
-use super::view::{Condition, Meter, Output, Tone, View};
+use super::view::{Arrival, Condition, Meter, Output, Tone, View};
 
 const FROM_GRID: Color = Color::Yellow;
 const INTO_GRID: Color = Color::Green;
@@ -14,6 +14,9 @@ const FAINT: Style = Style::new().add_modifier(Modifier::DIM);
 
 /// Lines of a meter's box, with its border.
 const BOX: u16 = 4;
+
+/// Below so many columns a meter's line has room for its power only.
+const NARROW: u16 = 60;
 
 /// The smallest full scale of the power bars, in watts.
 const SMALLEST_SCALE: u64 = 1000;
@@ -51,10 +54,20 @@ pub fn draw(view: &View, frame: &mut Frame<'_>) {
 }
 
 fn draw_header(view: &View, frame: &mut Frame<'_>, area: Rect) {
-    frame.render_widget(Paragraph::new(Span::from(view.title.as_str()).bold()), area);
+    let clock = u16::try_from(view.clock.chars().count()).unwrap_or(u16::MAX);
+    let [title, _, right] = Layout::horizontal([
+        Constraint::Min(0),
+        Constraint::Length(1),
+        Constraint::Length(clock),
+    ])
+    .areas(area);
+    frame.render_widget(
+        Paragraph::new(Span::from(view.title.as_str()).bold()),
+        title,
+    );
     frame.render_widget(
         Paragraph::new(view.clock.as_str()).alignment(Alignment::Right),
-        area,
+        right,
     );
 }
 
@@ -86,11 +99,18 @@ fn draw_meters(view: &View, frame: &mut Frame<'_>, area: Rect, height: u16) {
 }
 
 fn draw_meter_line(meter: &Meter, frame: &mut Frame<'_>, area: Rect) {
-    let line = Line::from(vec![
-        Span::from(format!("{:<22}", meter.id)).bold(),
-        power(meter),
-        Span::from(format!("  {}", energy(meter))),
-    ]);
+    let line = if area.width < NARROW {
+        Line::from(vec![
+            Span::from(format!("{:<17} ", meter.id)).bold(),
+            power(meter),
+        ])
+    } else {
+        Line::from(vec![
+            Span::from(format!("{:<22}", meter.id)).bold(),
+            power(meter),
+            Span::from(format!("  {}", energy(meter))),
+        ])
+    };
     frame.render_widget(Paragraph::new(line), area);
 }
 
@@ -102,7 +122,7 @@ fn draw_meter_box(meter: &Meter, scale: u64, frame: &mut Frame<'_>, area: Rect) 
             Span::from(format!(" {} ", meter.id)).bold(),
             Span::from(format!("{} ", meter.model)),
         ]))
-        .title(Line::from(format!(" {} readings ", meter.readings)).right_aligned());
+        .title(Line::from(format!(" {} ", readings(meter.readings))).right_aligned());
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let [upper, lower] = Layout::vertical([Constraint::Length(1); 2]).areas(inner);
@@ -138,6 +158,10 @@ fn power(meter: &Meter) -> Span<'_> {
         (None, _) if meter.readings == 0 => Span::from("waiting for a reading").style(FAINT),
         (None, _) => Span::from("sends no power").style(FAINT),
     }
+}
+
+fn readings(count: u64) -> String {
+    format!("{count} reading{}", if count == 1 { "" } else { "s" })
 }
 
 fn energy(meter: &Meter) -> String {
@@ -232,26 +256,56 @@ fn draw_arrivals(view: &View, frame: &mut Frame<'_>, area: Rect) {
         .border_type(BorderType::Rounded)
         .border_style(FAINT)
         .title(format!(" {} ", view.arrivals_title));
-    let room = usize::from(block.inner(area).height);
-    let skip = view.arrivals.len().saturating_sub(room);
-    let lines: Vec<Line<'_>> = view
-        .arrivals
-        .iter()
-        .skip(skip)
-        .map(|arrival| {
-            let text = Span::from(arrival.text.as_str());
-            let text = match arrival.tone {
-                Tone::Plain => text,
-                Tone::Good => text.fg(Color::Green),
-                Tone::Bad => text.fg(Color::Red),
-            };
-            Line::from(vec![
-                Span::from(format!(" {}  ", arrival.time)).style(FAINT),
-                text,
-            ])
-        })
-        .collect();
+    let inner = block.inner(area);
+    let room = usize::from(inner.height);
+    let mut lines = Vec::new();
+    for arrival in view.arrivals.iter().rev() {
+        let more = arrival_lines(arrival, usize::from(inner.width));
+        if !lines.is_empty() && more.len() + lines.len() > room {
+            break;
+        }
+        lines.splice(..0, more);
+    }
     frame.render_widget(Paragraph::new(lines).block(block), area);
+}
+
+/// What happened, in as many lines as it needs: the end of a message says what to do.
+fn arrival_lines(arrival: &Arrival, width: usize) -> Vec<Line<'static>> {
+    let time = format!(" {}  ", arrival.time);
+    let indent = time.chars().count();
+    let texts = wrapped(&arrival.text, width.saturating_sub(indent + 1));
+    let line = |(index, text): (usize, String)| {
+        let before = if index == 0 {
+            time.clone()
+        } else {
+            " ".repeat(indent)
+        };
+        let text = match arrival.tone {
+            Tone::Plain => Span::from(text),
+            Tone::Good => Span::from(text).fg(Color::Green),
+            Tone::Bad => Span::from(text).fg(Color::Red),
+        };
+        Line::from(vec![Span::from(before).style(FAINT), text])
+    };
+    texts.into_iter().enumerate().map(line).collect()
+}
+
+/// The text in lines of `width` characters, broken at spaces; a longer word has its own line.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        let length = line.chars().count();
+        if length == 0 {
+            line.push_str(word);
+        } else if length + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -322,6 +376,35 @@ mod tests {
             "backlog 2",
             "retrying in 2 s",
             "3 readings",
+            "q quits",
+        ] {
+            assert!(screen.contains(text), "{text:?} is missing in\n{screen}");
+        }
+    }
+
+    #[test]
+    fn a_long_message_is_shown_to_its_end() {
+        let mut view = view(1);
+        view.push_arrival(Arrival {
+            time: "12:00:02".to_owned(),
+            text: "no such device /dev/ttyUSB7; no serial port is plugged in: check the USB cable \
+                   (in a container: pass the device in with --device)"
+                .to_owned(),
+            ..Arrival::default()
+        });
+        let screen = screen(&view, 60, 24);
+        assert!(screen.contains("12:00:02  no such device"), "{screen}");
+        assert!(screen.contains("with --device)"), "{screen}");
+    }
+
+    #[test]
+    fn a_small_screen_has_the_clock_the_power_and_the_keys() {
+        let screen = screen(&view(3), 40, 12);
+        for text in [
+            "meterline demo",
+            " 0:07 of 0:30",
+            "1 ESY11 6223 2997",
+            "-810.26 W  fed in",
             "q quits",
         ] {
             assert!(screen.contains(text), "{text:?} is missing in\n{screen}");

@@ -6,15 +6,18 @@
 mod draw;
 mod view;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use crossterm::style::force_color_output;
 use ratatui::DefaultTerminal;
 use tokio::sync::mpsc;
+
+use crate::paint::Paint;
 
 pub use view::{Arrival, Condition, Meter, Output, Tone, View};
 
@@ -38,8 +41,15 @@ pub struct Screen {
 }
 
 impl Screen {
+    /// Whether there is a terminal that can show it, with somebody at its keys.
+    pub fn is_possible() -> bool {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        io::stdout().is_terminal() && io::stdin().is_terminal() && !is_dumb
+    }
+
     /// Takes the terminal over.
-    pub fn open() -> io::Result<Self> {
+    pub fn open(paint: Paint) -> io::Result<Self> {
+        force_color_output(paint.is_on());
         let terminal = ratatui::try_init()?;
         let (sender, wishes) = mpsc::unbounded_channel();
         let closed = Arc::new(AtomicBool::new(false));
