@@ -11,13 +11,15 @@ pub enum Exit {
     Success = 0,
     /// It could not be done, or the answer is no.
     Failed = 1,
+    /// The command line is wrong, which mostly clap finds, with the same status.
+    Usage = 2,
     /// The configuration is missing or wrong.
     Configuration = 3,
     /// No meter was found to read from.
     NoMeter = 4,
 }
 
-/// What `--help` says about exit statuses. Status 2 is clap's own.
+/// What `--help` says about exit statuses.
 pub const EXIT_HELP: &str = "\
 Exit status:
   0  done
@@ -78,7 +80,7 @@ pub enum Failure {
     #[error("the gateway has failed: {0}; this is a fault of meterline, please report it")]
     Task(tokio::task::JoinError),
     /// A file cannot be read: name another, or give the permission.
-    #[error("cannot read {}: {source}", name(path))]
+    #[error("cannot read {}: {source}", name(path, "standard input"))]
     Unreadable {
         /// The file; `-` for standard input.
         path: PathBuf,
@@ -86,7 +88,7 @@ pub enum Failure {
         source: io::Error,
     },
     /// A file or the terminal cannot be written.
-    #[error("cannot write {}: {source}", name(path))]
+    #[error("cannot write {}: {source}", name(path, "standard output"))]
     Unwritable {
         /// The file; `-` for standard output.
         path: PathBuf,
@@ -95,9 +97,9 @@ pub enum Failure {
     },
 }
 
-fn name(path: &Path) -> String {
+fn name(path: &Path, standard: &str) -> String {
     if path == Path::new("-") {
-        "standard input or output".to_owned()
+        standard.to_owned()
     } else {
         path.display().to_string()
     }
@@ -126,6 +128,13 @@ impl Failure {
                 io::ErrorKind::IsADirectory => Some("name a file in that directory"),
                 _ => None,
             },
+            Self::Unwritable { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => Some("make the directory first, or name another place"),
+                io::ErrorKind::PermissionDenied => Some("name a place where you may write"),
+                io::ErrorKind::IsADirectory => Some("name a file in that directory"),
+                io::ErrorKind::StorageFull => Some("make room on that disk, or name another place"),
+                _ => None,
+            },
             Self::LogFilter(_) => {
                 Some("write for example `--log debug` or `--log info,meter_gateway=debug`")
             }
@@ -144,6 +153,7 @@ impl Failure {
         match self {
             Self::Closed => Exit::Success,
             Self::Configuration(_) | Self::NoConfiguration => Exit::Configuration,
+            Self::NoSuchCommand(_) | Self::LogFilter(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }

@@ -17,6 +17,7 @@ mod logging;
 mod man;
 mod paint;
 mod ports;
+mod progress;
 mod rejected;
 mod run;
 mod screen;

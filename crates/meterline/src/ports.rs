@@ -171,6 +171,14 @@ impl fmt::Display for NoPorts<'_> {
             "no serial port was found: looked for {dev}/ttyUSB*, {dev}/ttyACM*, {dev}/ttyAMA*,"
         )?;
         writeln!(f, "{dev}/serial0 and {dev}/serial/by-id/*")?;
+        for folder in &self.0.also {
+            let missing = if folder.is_dir() {
+                ""
+            } else {
+                ", which is no directory"
+            };
+            writeln!(f, "and in {}{missing}", folder.display())?;
+        }
         write!(
             f,
             "Plug the read head in; `dmesg | tail` shows whether the system sees it. In a container the\n\

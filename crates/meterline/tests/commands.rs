@@ -71,7 +71,7 @@ fn completions_and_manual_pages_know_every_command() -> Outcome {
     }
     assert!(text(&run(&["man"])?.stdout).contains(".TH meterline 1"));
     assert!(text(&run(&["man", "decode"])?.stdout).contains("hexdump"));
-    assert_eq!(run(&["man", "nonsense"])?.status.code(), Some(1));
+    assert_eq!(run(&["man", "nonsense"])?.status.code(), Some(2));
     let dir = tempfile::tempdir()?;
     let pages = dir.path().join("man1");
     let output = meterline(&["man", "--dir"]).arg(&pages).output()?;

@@ -414,3 +414,33 @@ fn check_tells_what_is_right_and_what_is_wrong() -> Outcome {
     assert!(output.status.success());
     Ok(())
 }
+
+#[test]
+fn check_finds_what_would_run_and_bring_nothing() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("meterline.toml");
+    fs::write(&file, "")?;
+    let output = meterline(&["check", "--offline", "--config"])
+        .arg(&file)
+        .output()?;
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("no meter is read") && told.contains("sent nowhere"),
+        "{told}"
+    );
+    let path = dir.path();
+    fs::write(
+        &file,
+        format!("state_dir = {file:?}\n[input.replay]\ntype = \"file\"\npath = {path:?}\n"),
+    )?;
+    let output = meterline(&["check", "--config"]).arg(&file).output()?;
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("is a directory; name a file in it")
+            && told.contains("is no directory; set state_dir to one"),
+        "{told}"
+    );
+    Ok(())
+}

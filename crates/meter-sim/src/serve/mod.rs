@@ -283,7 +283,7 @@ pub enum ServeError {
         cause: std::io::Error,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {cause}")]
+    #[error("cannot listen on {address}: {cause}; choose another address or port")]
     Listen {
         /// The address.
         address: SocketAddr,

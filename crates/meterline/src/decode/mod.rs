@@ -4,20 +4,19 @@ mod hex;
 mod hint;
 mod json;
 mod notes;
-mod progress;
 mod source;
 mod telegram;
 mod text;
 
-use std::io::{self, BufWriter, StdoutLock, Write as _};
-use std::path::PathBuf;
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
+use std::path::{Path, PathBuf};
 
 use sml_wire::{Decoder, Event, Frame, Skipped};
 
 use crate::failure::{Exit, Failure};
 use crate::paint::{Paint, When};
+use crate::progress::Progress;
 use notes::Tally;
-use progress::Progress;
 use source::{Encoding, Source};
 use telegram::{Broken, Found};
 
@@ -89,6 +88,13 @@ enum Format {
 impl Arguments {
     /// Decodes the whole input.
     pub fn run(&self, color: When) -> Result<Exit, Failure> {
+        if self.file == Path::new("-") && io::stdin().is_terminal() {
+            // Nothing is lost when nobody reads this.
+            let _ = writeln!(
+                io::stderr(),
+                "reading hex text from the terminal until Ctrl-D; name a FILE to read that"
+            );
+        }
         let source = Source::open(&self.file, self.encoding)?;
         let stdout = io::stdout();
         let paint = Paint::new(color, &stdout);
@@ -102,7 +108,7 @@ impl Arguments {
             salvage: self.salvage,
             paint,
             aside,
-            progress: Progress::new(source.length()),
+            progress: Progress::reading(source.length()),
             tally: Tally::default(),
             frames: 0,
             out: BufWriter::new(stdout.lock()),
@@ -144,7 +150,7 @@ impl Decoding {
             }
             // What came in one piece is shown at once: the input may be a meter.
             self.out.flush().map_err(Failure::output)?;
-            self.progress.at(source.position(), self.tally.readings);
+            self.progress.read(source.position(), self.tally.readings);
         }
         while let Some(event) = decoder.finish() {
             self.event(&event)?;

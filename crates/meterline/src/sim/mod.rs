@@ -4,7 +4,7 @@ mod model;
 mod serve;
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,8 +25,7 @@ pub use model::{find as find_model, serial};
 #[command(after_help = "\
 Examples:
   meterline sim --list
-  meterline sim q3a --pv 8000 --link /tmp/heads/meter     a serial port, which is read by
-  meterline run --dir /tmp/heads
+  meterline sim q3a --pv 8000 --link heads/meter    a serial port for `meterline run --dir heads`
   meterline sim emh-mme40 --tcp 127.0.0.1:2000      like ser2net in front of a read head
   meterline sim mt631 --no-pin --count 3 | meterline decode
   meterline sim dvs74 ed300l-old --count 1000 --faults poor --out poor.bin
@@ -76,11 +75,11 @@ struct Destination {
     link: Option<PathBuf>,
 
     /// Serve over TCP, raw, as ser2net does (the second meter on the next port, …)
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     tcp: Option<SocketAddr>,
 
     /// Serve over HTTP as the bridge of a Tibber Pulse does
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     tibber: Option<SocketAddr>,
 
     /// Write the bytes into a file; `-` is standard output
@@ -134,6 +133,16 @@ impl Arguments {
         }
         serve::run(self)
     }
+}
+
+/// An address to listen on; a name is looked up.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let mut found = text
+        .to_socket_addrs()
+        .map_err(|error| format!("{error}: write HOST:PORT, for example 127.0.0.1:2000"))?;
+    found
+        .next()
+        .ok_or_else(|| format!("{text} has no address: write for example 127.0.0.1:2000"))
 }
 
 fn list(paint: Paint) -> Result<String, Failure> {

@@ -15,6 +15,7 @@ use super::model::serial;
 use super::{Arguments, Speed};
 use crate::event_loop::{block_on, interrupted};
 use crate::failure::{Exit, Failure};
+use crate::progress::Progress;
 
 /// Where the bytes go.
 enum Goal {
@@ -148,6 +149,10 @@ async fn serve(
     match place {
         Place::Pty(link) => {
             let link = link.as_deref().map(|link| numbered(link, index));
+            if let Some(directory) = link.as_deref().and_then(Path::parent) {
+                // The link says what is wrong when this fails.
+                let _ = std::fs::create_dir_all(directory);
+            }
             serve::pty(feed, timing, link.as_deref())
         }
         Place::Tcp(address) => serve::tcp(feed, timing, next_port(*address, index)).await,
@@ -204,7 +209,15 @@ fn write(meters: &mut [Simulated], path: &Path, arguments: &Arguments) -> Result
             .max()
             .unwrap_or_default(),
     };
-    let mut round = 0;
+    let telegrams = arguments
+        .count
+        .map(|count| count.saturating_mul(meters.len() as u64));
+    let progress = if path == Path::new("-") {
+        Progress::none()
+    } else {
+        Progress::writing(telegrams, !pause.is_zero())
+    };
+    let (mut round, mut telegrams, mut bytes) = (0, 0, 0);
     while arguments.count.is_none_or(|count| round < count) {
         if round > 0 && !pause.is_zero() {
             std::thread::sleep(pause);
@@ -212,7 +225,10 @@ fn write(meters: &mut [Simulated], path: &Path, arguments: &Arguments) -> Result
         for meter in &mut *meters {
             let (_, passed) = meter.feed.telegram();
             out.write_all(&passed.bytes).map_err(failed)?;
+            telegrams += 1;
+            bytes += passed.bytes.len() as u64;
         }
+        progress.written(telegrams, bytes);
         if !pause.is_zero() {
             out.flush().map_err(failed)?;
         }
