@@ -1,6 +1,6 @@
 //! From what the gateway says of itself to what is on the screen.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use meter_core::{Decimal, Reading, Register, Rule, ServerId, UnixMillis};
 use meter_gateway::run::{MeterView, Snapshot};
@@ -8,6 +8,9 @@ use tracing::Level;
 
 use crate::logging;
 use crate::screen::{Arrival, Condition, Meter, Output, Tone, View};
+
+/// Meters send every one to four seconds: after this time a value is not what the meter says now.
+const SILENT: Duration = Duration::from_secs(10);
 
 /// Brings the meters on the screen up to date. `model` knows what a meter is, beyond its maker.
 pub fn meters(view: &mut View, snapshot: &Snapshot, model: impl Fn(&[u8]) -> Option<String>) {
@@ -36,7 +39,10 @@ pub fn meters(view: &mut View, snapshot: &Snapshot, model: impl Fn(&[u8]) -> Opt
         }
         if meter.readings < newest.readings {
             update(meter, newest, &reading);
+            meter.last = Some(Instant::now());
         }
+        let age = meter.last.map(|last| last.elapsed());
+        meter.silent = age.filter(|age| *age >= SILENT);
     }
 }
 

@@ -133,14 +133,12 @@ fn draw_meter_box(meter: &Meter, scale: u64, frame: &mut Frame<'_>, area: Rect) 
         Constraint::Min(0),
     ])
     .areas(upper);
+    let now = meter.watts.filter(|_| meter.silent.is_none());
     frame.render_widget(
         Paragraph::new(Line::from(vec![Span::from(" "), power(meter)])),
         number,
     );
-    frame.render_widget(
-        Paragraph::new(power_bar(meter.watts, scale, bar.width)),
-        bar,
-    );
+    frame.render_widget(Paragraph::new(power_bar(now, scale, bar.width)), bar);
     frame.render_widget(sparkline(meter, curve.width, scale), curve);
     let mut text = vec![Span::from(format!(" {}", energy(meter)))];
     if let Some(note) = &meter.note {
@@ -150,6 +148,10 @@ fn draw_meter_box(meter: &Meter, scale: u64, frame: &mut Frame<'_>, area: Rect) 
 }
 
 fn power(meter: &Meter) -> Span<'_> {
+    if let Some(silent) = meter.silent {
+        let power = meter.power.as_deref().unwrap_or("no power");
+        return Span::from(format!("{power:>14}  {} s ago", silent.as_secs())).fg(Color::Red);
+    }
     match (&meter.power, meter.watts) {
         (Some(power), Some(watts)) if watts < 0 => {
             Span::from(format!("{power:>14}  fed in")).fg(INTO_GRID)
@@ -310,6 +312,8 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
@@ -409,6 +413,15 @@ mod tests {
         ] {
             assert!(screen.contains(text), "{text:?} is missing in\n{screen}");
         }
+    }
+
+    #[test]
+    fn an_old_value_does_not_look_like_a_new_one() {
+        let mut view = view(1);
+        view.meters[0].silent = Some(Duration::from_secs(12));
+        let screen = screen(&view, 80, 24);
+        assert!(screen.contains("-810.26 W  12 s ago"), "{screen}");
+        assert!(!screen.contains("fed in"), "{screen}");
     }
 
     #[test]

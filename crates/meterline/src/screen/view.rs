@@ -1,6 +1,7 @@
 //! What is on the screen, as plain data.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use meter_core::ReducedDetector;
 
@@ -46,6 +47,10 @@ pub struct Meter {
     pub import: Option<String>,
     /// Energy fed in, with its unit.
     pub export: Option<String>,
+    /// When the last reading came.
+    pub last: Option<Instant>,
+    /// How long no reading has come, when that is too long.
+    pub silent: Option<Duration>,
     /// How many readings it has given.
     pub readings: u64,
     /// Whether it seems to wait for its PIN.
