@@ -5,7 +5,6 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use meter_core::ServerId;
 use meter_gateway::config::{self, Config};
 use meter_gateway::{input, output};
 use tokio::sync::{mpsc, watch};
@@ -170,8 +169,8 @@ async fn listen(config: &input::Config) -> Result<String, String> {
     match status.map(|status| (status.state, status.meter, status.source)) {
         Some((input::State::Trouble(trouble), ..)) => Err(trouble.text),
         Some((_, Some(meter), source)) => Ok(format!(
-            "meter {} speaks on {}",
-            ServerId(&meter).meter_id(),
+            "{} speaks on {}",
+            input::called(&meter),
             source.unwrap_or_default()
         )),
         _ => Err(format!(

@@ -37,7 +37,7 @@ pub use meter_name::{MeterName, NoName};
 pub use moment::{Moment, awake, monotonic};
 pub use run::{End, TURN, run};
 pub use spoken::{Spoken, spoken};
-pub use status::{State, Status, Trouble};
+pub use status::{State, Status, Trouble, called};
 pub(crate) use telegrams::Telegrams;
 
 /// One reading of each interval is kept unless the configuration says otherwise.

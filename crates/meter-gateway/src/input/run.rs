@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::file::Pace;
 use super::source::{Memory, Source};
+use super::status::called;
 use super::telegrams::Telegram;
 use super::{
     Captured, Config, Evidence, Fault, Finding, Medium, Moment, State, Status, Telegrams, Trouble,
@@ -316,13 +317,13 @@ impl Input {
             .mono
             .saturating_sub(self.last_reading.unwrap_or(self.started));
         let other = self.memory.meter.as_deref() != Some(&*telegram.server_id);
-        let meter = ServerId(&telegram.server_id).meter_id();
+        let meter = called(&telegram.server_id);
         let label = source.label();
         if self.last_reading.is_some() && !self.said.is_empty() {
             let seconds = since.as_secs();
-            tracing::info!(input = %self.name, "reading meter {meter} from {label} again after {seconds} s");
+            tracing::info!(input = %self.name, "reading {meter} from {label} again after {seconds} s");
         } else if other {
-            tracing::info!(input = %self.name, "reading meter {meter} from {label}");
+            tracing::info!(input = %self.name, "reading {meter} from {label}");
         }
         self.said.clear();
         self.last_reading = Some(at.mono);

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use meter_core::ServerId;
 use sml_wire::Counts;
 
 /// How an input is doing. Everything that a person or a metric wants to know of it.
@@ -59,8 +60,30 @@ pub struct Trouble {
     pub since: Duration,
 }
 
+/// A meter as it is called in what people read.
+#[must_use]
+pub fn called(server_id: &[u8]) -> String {
+    if server_id.is_empty() {
+        "a meter that sends no id".to_owned()
+    } else {
+        format!("meter {}", ServerId(server_id).meter_id())
+    }
+}
+
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::called;
+
+    #[test]
+    fn a_meter_without_an_id_is_no_gap_in_a_sentence() {
+        assert_eq!(called(&[]), "a meter that sends no id");
+        let emh = [0x0a, 1, b'E', b'M', b'H', 0, 0, 0xa1, 0xbd, 0x34];
+        assert_eq!(called(&emh), "meter 1 EMH00 1059 9732");
     }
 }
