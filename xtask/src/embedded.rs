@@ -48,6 +48,8 @@ pub fn check() -> Result<Done, Failure> {
         "sml-wire",
         "--package",
         "meter-core",
+        "--package",
+        "meter-screens",
     ]))?;
     let footprint = root.join("bench/footprint/Cargo.toml");
     process::run(compiler.build(&footprint).arg("--release"))?;

@@ -13,6 +13,7 @@ use serde_json::Value;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sml-wire", &[]),
     ("meter-core", &["sml-wire"]),
+    ("meter-screens", &["meter-core"]),
     ("meter-sim", &["sml-wire", "meter-core"]),
     ("meter-gateway", &["sml-wire", "meter-core"]),
     (
@@ -27,6 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const CORE_DEPENDENCIES: &[(&str, &[&str])] = &[
     ("sml-wire", &["crc", "memchr"]),
     ("meter-core", &["sml-wire"]),
+    ("meter-screens", &["embedded-graphics", "meter-core"]),
 ];
 
 /// Names that say nothing about what a file holds.
