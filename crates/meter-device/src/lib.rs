@@ -1,0 +1,8 @@
+//! The firmware's application, without a board: the board brings drivers, the clock and the network.
+//!
+//! - [`outbox`]: readings that wait for delivery, in RAM and in flash.
+//!
+//! Nothing here allocates, panics or knows a chip, so all of it runs in tests on the host.
+#![no_std]
+
+pub mod outbox;

@@ -1,0 +1,308 @@
+//! The two logs in flash: which sector is what, and how something is written.
+
+use embedded_storage_async::nor_flash::NorFlash;
+use meter_core::UnixMillis;
+
+use super::layout::{BEGIN, Begin, HEADER, Header, Kind, Log, MARK, Mark, SECTOR, padded};
+use super::room::Kept;
+use super::scan::Cursor;
+
+/// Sectors that stay free for thinning: what survives of a sector needs at most one more, and the
+/// mark behind it another.
+pub(super) const SPARE: usize = 2;
+
+/// Boots whose beginning is remembered.
+const CLOCKS: usize = 8;
+
+/// What is known of a sector without looking.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sector {
+    /// `None` when nothing in it is wanted any more.
+    pub(super) log: Option<Log>,
+    pub(super) order: u32,
+    pub(super) erases: u32,
+    /// Its newest reading.
+    pub(super) last: u32,
+    /// Where the next record may be written.
+    pub(super) end: usize,
+    /// Readings that are not acknowledged.
+    pub(super) live: u32,
+    /// Stretches that cannot be read.
+    pub(super) damaged: u32,
+    /// Needs no erase before its first use.
+    pub(super) blank: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Store<F, const SECTORS: usize> {
+    pub(super) flash: F,
+    pub(super) sectors: [Sector; SECTORS],
+    pub(super) mark: Mark,
+    pub(super) next_order: u32,
+    /// The newest reading that was copied into the thinned log.
+    pub(super) copied: u32,
+    /// How many were copied since thinning came to the end of a sector.
+    pub(super) copied_since: u32,
+    pub(super) kept: Kept,
+    pub(super) cursor: Cursor,
+    pub(super) clocks: Clocks,
+}
+
+/// When boots began, as far as it is known: of the last [`CLOCKS`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Clocks {
+    began: [(u32, i64); CLOCKS],
+    next: usize,
+}
+
+impl Clocks {
+    pub(super) fn note(&mut self, boot: u32, began: UnixMillis) {
+        let known = self.began.iter().position(|(known, _)| *known == boot);
+        let place = known.unwrap_or(self.next);
+        if known.is_none() {
+            self.next = (self.next + 1) % CLOCKS;
+        }
+        if let Some(clock) = self.began.get_mut(place) {
+            *clock = (boot, began.0);
+        }
+    }
+
+    /// The header with its time in UTC, if that can be told.
+    pub(super) fn dated(&self, mut header: Header) -> Header {
+        let known = self.began.iter().find(|(boot, _)| *boot == header.boot);
+        if let (Some((_, began)), Kind::Reading, 1..) = (known, header.kind, header.boot) {
+            header.time = began.saturating_add(header.time);
+            header.boot = 0;
+        }
+        header
+    }
+}
+
+impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
+    /// Readings that are not acknowledged.
+    pub(super) fn waiting(&self) -> u32 {
+        self.sectors.iter().map(|sector| sector.live).sum()
+    }
+
+    /// Everything in the fresh log up to here is in the thinned log or not wanted there.
+    pub(super) fn superseded(&self) -> u32 {
+        self.mark.thinned_through.max(self.copied)
+    }
+
+    /// Whether a reading still has to be delivered.
+    pub(super) fn awaits(&self, log: Log, seq: u32) -> bool {
+        seq > self.mark.done && (log == Log::Thinned || seq > self.superseded())
+    }
+
+    /// The sectors of both logs in the order of their readings: the first, or the one behind another.
+    pub(super) fn following(&self, place: Option<usize>) -> Option<usize> {
+        let key = |index: usize| {
+            let sector = self.sectors.get(index)?;
+            Some((sector.log?, sector.order))
+        };
+        let from = place.and_then(key);
+        (0..SECTORS)
+            .filter(|index| key(*index) > from)
+            .min_by_key(|index| key(*index))
+    }
+
+    /// The sector of a log that was begun last, or first.
+    pub(super) fn head(&self, log: Log) -> Option<usize> {
+        self.of(log)
+            .max_by_key(|index| self.sectors.get(*index).map(|sector| sector.order))
+    }
+
+    pub(super) fn oldest(&self, log: Log) -> Option<usize> {
+        let head = self.head(log);
+        self.of(log)
+            .filter(|index| Some(*index) != head)
+            .min_by_key(|index| self.sectors.get(*index).map(|sector| sector.order))
+    }
+
+    fn of(&self, log: Log) -> impl Iterator<Item = usize> {
+        let of_log =
+            move |(index, sector): (usize, &Sector)| (sector.log == Some(log)).then_some(index);
+        self.sectors.iter().enumerate().filter_map(of_log)
+    }
+
+    pub(super) fn free(&self) -> usize {
+        let free = |sector: &&Sector| sector.log.is_none();
+        self.sectors.iter().filter(free).count()
+    }
+
+    /// Gives up sectors in which nothing is wanted any more.
+    pub(super) fn release(&mut self) {
+        let heads = [self.head(Log::Thinned), self.head(Log::Fresh)];
+        for (index, sector) in self.sectors.iter_mut().enumerate() {
+            if sector.log.is_some() && sector.live == 0 && !heads.contains(&Some(index)) {
+                sector.log = None;
+                self.mark.counters.corrupt += core::mem::take(&mut sector.damaged);
+            }
+        }
+    }
+
+    /// Writes a reading or a clock behind the others.
+    pub(super) async fn append(&mut self, header: &Header, body: &[u8]) -> Result<(), F::Error> {
+        if !self.fits(Log::Fresh, header.size()) {
+            self.make_room().await?;
+        }
+        self.write(Log::Fresh, header, body).await?;
+        self.mark.counters.spilled += u32::from(header.kind == Kind::Reading);
+        Ok(())
+    }
+
+    /// Writes how far the outbox has come, if it ever has written anything.
+    pub(super) async fn record(&mut self) -> Result<(), F::Error> {
+        if self.head(Log::Fresh).is_none() {
+            return Ok(());
+        }
+        if !self.fits(Log::Fresh, HEADER + MARK) {
+            self.make_room().await?;
+            // Its first record is a mark.
+            return self.begin(Log::Fresh).await.map(|_| ());
+        }
+        self.write_mark(Log::Fresh).await
+    }
+
+    pub(super) async fn write_mark(&mut self, log: Log) -> Result<(), F::Error> {
+        let body = self.mark.encode();
+        self.write(log, &Header::mark(&body), &body).await
+    }
+
+    /// Copies a record into the thinned log.
+    pub(super) async fn copy(
+        &mut self,
+        sector: usize,
+        at: usize,
+        header: &Header,
+    ) -> Result<(), F::Error> {
+        let (target, to) = self.place(Log::Thinned, header.size()).await?;
+        self.write_header(target, to, header).await?;
+        let mut chunk = [0; 64];
+        let length = padded(header.length.into());
+        for from in (0..length).step_by(chunk.len()) {
+            let size = chunk.len().min(length - from);
+            let (part, _) = chunk.split_at_mut(size);
+            self.read(sector, at + HEADER + from, part).await?;
+            self.flash
+                .write(address(target, to + HEADER + from), part)
+                .await?;
+        }
+        self.account(target, header);
+        Ok(())
+    }
+
+    async fn write(&mut self, log: Log, header: &Header, body: &[u8]) -> Result<(), F::Error> {
+        let (sector, at) = self.place(log, header.size()).await?;
+        self.write_header(sector, at, header).await?;
+        if !body.is_empty() {
+            self.flash.write(address(sector, at + HEADER), body).await?;
+        }
+        self.account(sector, header);
+        Ok(())
+    }
+
+    async fn write_header(
+        &mut self,
+        sector: usize,
+        at: usize,
+        header: &Header,
+    ) -> Result<(), F::Error> {
+        let order = self.sectors.get(sector).map_or(0, |sector| sector.order);
+        self.flash
+            .write(address(sector, at), &header.encode(order))
+            .await
+    }
+
+    fn account(&mut self, sector: usize, header: &Header) {
+        if let (Some(sector), Kind::Reading) = (self.sectors.get_mut(sector), header.kind) {
+            sector.live += 1;
+            sector.last = sector.last.max(header.seq);
+        }
+    }
+
+    fn fits(&self, log: Log, size: usize) -> bool {
+        let head = self.head(log).and_then(|head| self.sectors.get(head));
+        head.is_some_and(|head| head.end + size <= SECTOR)
+    }
+
+    /// Where the next record of a log goes. Taken before anything is written, so that nothing is ever
+    /// written twice, whatever becomes of the write.
+    async fn place(&mut self, log: Log, size: usize) -> Result<(usize, usize), F::Error> {
+        let head = match self.head(log) {
+            Some(head) if self.fits(log, size) => head,
+            _ => self.begin(log).await?,
+        };
+        let at = self.sectors.get_mut(head).map_or(BEGIN, |sector| {
+            let at = sector.end;
+            sector.end += size;
+            at
+        });
+        Ok((head, at))
+    }
+
+    /// Begins a sector.
+    async fn begin(&mut self, log: Log) -> Result<usize, F::Error> {
+        let index = self.choose(log);
+        let order = self.next_order;
+        self.next_order += 1;
+        let Some(sector) = self.sectors.get_mut(index) else {
+            return Ok(index);
+        };
+        // Counted first: a sector that cannot be erased is not chosen again at once.
+        let blank = core::mem::take(&mut sector.blank);
+        sector.erases += u32::from(!blank);
+        let erases = sector.erases;
+        self.mark.counters.corrupt += core::mem::take(&mut sector.damaged);
+        if !blank {
+            self.flash
+                .erase(address(index, 0), address(index, SECTOR))
+                .await?;
+        }
+        let begin = Begin { log, order, erases };
+        self.flash.write(address(index, 0), &begin.encode()).await?;
+        let (body, at) = (self.mark.encode(), BEGIN);
+        let header = Header::mark(&body);
+        self.flash
+            .write(address(index, at), &header.encode(order))
+            .await?;
+        self.flash.write(address(index, at + HEADER), &body).await?;
+        if let Some(sector) = self.sectors.get_mut(index) {
+            *sector = Sector {
+                log: Some(log),
+                order,
+                erases,
+                end: BEGIN + header.size(),
+                ..Sector::default()
+            };
+        }
+        self.release();
+        Ok(index)
+    }
+
+    /// The free sector that is begun next. What is thinned rests for long, so it goes where most was
+    /// erased; what is fresh goes where least was.
+    fn choose(&mut self, log: Log) -> usize {
+        let wear = |index: &usize| self.sectors.get(*index).map(|sector| sector.erases);
+        let free = (0..SECTORS).filter(|index| {
+            self.sectors
+                .get(*index)
+                .is_some_and(|sector| sector.log.is_none())
+        });
+        let chosen = match log {
+            Log::Fresh => free.min_by_key(wear),
+            Log::Thinned => free.max_by_key(wear),
+        };
+        // Room was made before, so there is one.
+        chosen.or_else(|| self.drop_oldest()).unwrap_or_default()
+    }
+}
+
+/// Where something is in the flash.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "flash has addresses of 32 bits"
+)]
+pub(super) const fn address(sector: usize, at: usize) -> u32 {
+    (sector * SECTOR + at) as u32
+}

@@ -1,0 +1,7 @@
+//! The outbox on a simulated flash chip, under all that can happen to it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod delivery;
+mod device;
+mod flash;
+mod power;
