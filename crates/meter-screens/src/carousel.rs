@@ -249,11 +249,16 @@ impl Carousel {
 
     /// How often the picture has been moved.
     fn shifts(&self, now: Duration) -> u32 {
-        let every = self.config.shift_every.as_millis().max(1);
-        u32::try_from(now.as_millis() / every).unwrap_or(u32::MAX)
+        let every = millis(self.config.shift_every).max(1);
+        u32::try_from(millis(now) / every).unwrap_or(u32::MAX)
     }
 
     fn after_waking(&self, after: Option<Duration>) -> Option<Duration> {
         self.woken_at.checked_add(after?)
     }
+}
+
+/// Whole milliseconds; dividing by 64 bits is short code, by 128 it is not.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

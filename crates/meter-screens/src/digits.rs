@@ -64,7 +64,7 @@ impl Size {
     }
 
     const fn minus_width(self) -> i32 {
-        self.width * 3 / 5
+        self.width * 2 / 3
     }
 
     /// Writes digits so that they end before `right`.
@@ -72,8 +72,13 @@ impl Size {
         let mut x = right - self.text_width(text);
         for sign in text.chars() {
             let width = self.sign_width(sign);
-            let strokes = Strokes::new(width, self);
-            if sign == '-' || sign.is_ascii_digit() {
+            if sign == '-' {
+                // Without round ends, which make a dot of a short line.
+                let height = (self.stroke - 1).max(1);
+                let y = y + (self.height - height) / 2;
+                paper.shape(area(x, y, width, height), &|_| true);
+            } else if sign.is_ascii_digit() {
+                let strokes = Strokes::new(self);
                 paper.shape(area(x, y, width, self.height), &|point| {
                     strokes.inside(sign, point)
                 });
@@ -107,7 +112,7 @@ impl Arc {
     }
 }
 
-/// The strokes of a sign, measured in fine steps.
+/// The strokes of a digit, measured in fine steps.
 struct Strokes {
     /// Width and height of the box that the middles of strokes run in.
     w: i32,
@@ -119,8 +124,8 @@ struct Strokes {
 }
 
 impl Strokes {
-    const fn new(width: i32, size: Size) -> Self {
-        let w = (width - size.stroke) * FINE;
+    const fn new(size: Size) -> Self {
+        let w = (size.width - size.stroke) * FINE;
         Self {
             w,
             h: (size.height - size.stroke) * FINE,
@@ -145,7 +150,7 @@ impl Strokes {
             '6' | '9' => self.six(point),
             '7' => self.seven(point),
             '8' => self.eight(point),
-            _ => self.line(point, (0, self.h / 2), (self.w, self.h / 2)),
+            _ => false,
         }
     }
 

@@ -23,7 +23,7 @@ pub enum Face {
     Small,
     /// 6×10.
     Medium,
-    /// 6×13, bold.
+    /// 7×13, bold.
     Bold,
     /// 9×18, bold, ASCII only: a word that is read across a room.
     Title,
@@ -35,7 +35,7 @@ impl Face {
             Self::Tiny => &iso_8859_1::FONT_4X6,
             Self::Small => &iso_8859_1::FONT_5X7,
             Self::Medium => &iso_8859_1::FONT_6X10,
-            Self::Bold => &iso_8859_1::FONT_6X13_BOLD,
+            Self::Bold => &iso_8859_1::FONT_7X13_BOLD,
             Self::Title => &ascii::FONT_9X18_BOLD,
         }
     }
@@ -62,8 +62,8 @@ impl Face {
         }
     }
 
-    /// Width and height of a full stop. The fonts' own ones are as wide as a digit, which tears
-    /// numbers apart.
+    /// Width and height of a full stop and the dots of a colon. The fonts' own ones are as wide as
+    /// a digit, which tears numbers apart.
     const fn point(self) -> i32 {
         match self {
             Self::Tiny => 1,
@@ -77,12 +77,13 @@ impl Face {
         let width = match self {
             Self::Tiny => 4,
             Self::Small => 5,
-            Self::Medium | Self::Bold => 6,
+            Self::Medium => 6,
+            Self::Bold => 7,
             Self::Title => 9,
         };
         match letter {
             THIN_SPACE => width / 2,
-            '.' => self.point() + 2,
+            '.' | ':' => self.point() + 2,
             ELLIPSIS => 6,
             _ => width,
         }
@@ -181,10 +182,14 @@ impl<D: DrawTarget<Color = BinaryColor>> Paper for Display<'_, D> {
             let place = Point::new(x, at.y);
             match letter {
                 ' ' | THIN_SPACE => {}
-                '.' => {
+                '.' | ':' => {
                     let size = face.point();
                     let y = at.y + face.baseline() + 1 - size;
                     self.fill(area(x, y, size, size), colour);
+                    if letter == ':' {
+                        let above = y - (face.baseline() + 1) / 2;
+                        self.fill(area(x, above, size, size), colour);
+                    }
                 }
                 ELLIPSIS => {
                     for dot in 0..3 {

@@ -189,11 +189,11 @@ fn grouped(whole: &str) -> Line {
     line
 }
 
-/// A count in at most four digits: `9874`, `99k`, `4294M`.
+/// A count in at most five digits: `99874`, `100k`, `4294M`.
 pub fn short(count: u32) -> Line {
     match count {
-        0..10_000 => Line::of(count),
-        10_000..10_000_000 => Line::of(format_args!("{}k", count / 1000)),
+        0..100_000 => Line::of(count),
+        100_000..10_000_000 => Line::of(format_args!("{}k", count / 1000)),
         _ => Line::of(format_args!("{}M", count / 1_000_000)),
     }
 }
@@ -340,5 +340,108 @@ impl Iterator for Wrapped<'_> {
             line.add(ELLIPSIS);
         }
         Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::paper::area;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    fn number(value: i64, scaler: i8, units: Units) -> (String, &'static str) {
+        let number = Number::new(Decimal::signed(value, scaler), units, 5, 1);
+        let mut line = number.whole.clone();
+        line.add(number.fraction.as_str());
+        (readable(&line), number.unit)
+    }
+
+    /// With `_` for a thin space.
+    fn readable(line: &Line) -> String {
+        line.as_str().replace(THIN_SPACE, "_")
+    }
+
+    #[test]
+    fn numbers_have_units_that_fit() {
+        for (value, scaler, units, text, unit) in [
+            (376, 0, POWER, "376", "W"),
+            (-999_999, -1, POWER, "-99_999.9", "W"),
+            (100_000, 0, POWER, "100.0", "kW"),
+            (-4, -2, POWER, "0.0", "W"),
+            (-4, -1, POWER, "-0.4", "W"),
+            (29_416_461_614, -4, ENERGY, "2941.6", "kWh"),
+            (2324, 3, ENERGY, "2324", "kWh"),
+            (1, 20, ENERGY, "---", "TWh"),
+            (i64::MIN, i8::MAX, POWER, "---", "GW"),
+        ] {
+            let expected = (text.to_string(), unit);
+            assert_eq!(number(value, scaler, units), expected, "{value}e{scaler}");
+        }
+    }
+
+    #[test]
+    fn columns_name_a_unit_that_is_not_their_own() {
+        let column = |value, width| {
+            let faces = [Face::Medium, Face::Tiny];
+            let value = Decimal::signed(value, -1);
+            let (face, line) = Number::in_column(value, POWER, 1, &faces, width);
+            (face, readable(&line))
+        };
+        assert_eq!(column(-33_333, 44), (Face::Medium, "-3333.3".into()));
+        assert_eq!(column(-333_333, 44), (Face::Medium, "-33_333".into()));
+        assert_eq!(column(-333_333, 27), (Face::Tiny, "-33_333".into()));
+        assert_eq!(column(-3_333_333_333, 24), (Face::Tiny, "-333MW".into()));
+        assert_eq!(column(-3_333_333_333, 8), (Face::Tiny, "---".into()));
+    }
+
+    #[test]
+    fn ages_and_counts_are_short() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3599, "59 min"),
+            (7200, "2 h"),
+            (172_799, "47 h"),
+            (172_800, "2 d"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)).as_str(), text);
+        }
+        assert_eq!(short(99_999).as_str(), "99999");
+        assert_eq!(short(100_000).as_str(), "100k");
+        assert_eq!(short(u32::MAX).as_str(), "4294M");
+    }
+
+    #[test]
+    fn what_is_left_out_is_seen() {
+        let faces = [Face::Medium, Face::Tiny];
+        let fit = |width| {
+            let (face, line) = fit("1EMH0010599732", &faces, width);
+            (face, line.as_str().to_string())
+        };
+        assert_eq!(fit(84), (Face::Medium, "1EMH0010599732".into()));
+        assert_eq!(fit(83), (Face::Tiny, "1EMH0010599732".into()));
+        assert_eq!(fit(55), (Face::Tiny, "1EMH00…599732".into()));
+        assert_eq!(fit(5), (Face::Tiny, String::new()));
+        let long = Line::of("x".repeat(500));
+        assert!(long.as_str().ends_with("x…"), "{}", long.as_str());
+        assert_eq!(Line::of("Café 日本").as_str(), "Café ??");
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        let lines = |width, height, text: &'static str| -> Vec<String> {
+            let wrapped = Wrapped::new(Face::Small, area(0, 0, width, height), text);
+            wrapped.map(|line| line.as_str().into()).collect()
+        };
+        assert_eq!(lines(30, 21, "one two three"), ["one", "two", "three"]);
+        assert_eq!(lines(35, 21, "one two three"), ["one two", "three"]);
+        assert_eq!(lines(20, 21, "abcdefgh ij"), ["abcd", "efgh", "ij"]);
+        assert_eq!(lines(35, 14, "one two three four"), ["one two", "three…"]);
+        assert_eq!(lines(2, 21, "äöü"), ["ä", "ö", "ü"]);
+        assert_eq!(lines(2, 14, "äöü"), ["ä", "…"]);
     }
 }

@@ -245,3 +245,64 @@ pub struct Fault<'a> {
     /// When.
     pub at: Duration,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sml_wire::{GetListRes, Integer, ListEntry, Value};
+
+    const fn entry(name: &[u8], unit: u64, scaler: i64, value: i64) -> ListEntry<'_> {
+        ListEntry {
+            name,
+            status: None,
+            time: None,
+            unit: Some(Integer::unsigned(unit)),
+            scaler: Some(Integer::signed(scaler)),
+            value: Value::Integer(Integer::signed(value)),
+            signature: None,
+        }
+    }
+
+    #[test]
+    fn a_reading_fills_a_meter() {
+        let (wh, w, v, a) = (30, 27, 35, 33);
+        let entries = [
+            entry(&[1, 0, 1, 8, 0, 255], wh, -1, 168_248_565),
+            entry(&[1, 0, 1, 8, 2, 255], wh, -1, 48_000_000),
+            entry(&[1, 0, 2, 8, 0, 255], wh, 0, 23_559_290),
+            // The counter of a past period is not the counter.
+            entry(&[1, 0, 1, 8, 1, 1], wh, 0, 7),
+            entry(&[1, 0, 16, 7, 0, 255], w, 0, -4873),
+            entry(&[1, 0, 56, 7, 0, 255], w, -1, -17_001),
+            entry(&[1, 0, 52, 7, 0, 255], v, -1, 2338),
+            entry(&[1, 0, 51, 7, 0, 255], a, -2, 727),
+            // A voltage in A is none.
+            entry(&[1, 0, 72, 7, 0, 255], a, -2, 23_400),
+        ];
+        let reading = Reading::new(GetListRes {
+            client_id: None,
+            server_id: b"\x0a\x01LGZ\x00\x03\xb5\x99\xa5",
+            list_name: None,
+            sensor_time: None,
+            entries: entries[..].into(),
+            signature: None,
+            gateway_time: None,
+        });
+        let meter = Meter::of(&reading, Duration::from_secs(7), false);
+        assert_eq!(meter.id, reading.meter_id());
+        assert_eq!(meter.power, Some(Decimal::signed(-4873, 0)));
+        assert_eq!(meter.direction, Some(Direction::Export));
+        assert_eq!(meter.import.total, Some(Decimal::new(168_248_565, -1)));
+        let second = Some(Decimal::new(48_000_000, -1));
+        assert_eq!(meter.import.tariffs, [None, second, None, None]);
+        assert_eq!(meter.export.total, Some(Decimal::new(23_559_290, 0)));
+        assert!(!meter.export.has_tariffs());
+        let [first, second, third] = meter.phases;
+        assert!(!first.is_known() && !third.is_known());
+        assert_eq!(second.power, Some(Decimal::signed(-17_001, -1)));
+        assert_eq!(second.voltage, Some(Decimal::new(2338, -1)));
+        assert_eq!(second.current, Some(Decimal::new(727, -2)));
+        assert!(!meter.is_stale(Duration::from_secs(36)));
+        assert!(meter.is_stale(Duration::from_secs(37)));
+    }
+}

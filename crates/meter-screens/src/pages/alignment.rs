@@ -16,40 +16,46 @@ pub fn write(head: &Head, panel: Panel, paper: &mut dyn Paper) {
         Sight::Noise => ("NOISE", "turn or move head"),
         Sight::Good => ("GOOD", "head sits well"),
     };
-    let rate = Line::of(format_args!(
-        "{} B/s",
-        short(head.bytes_per_second).as_str()
-    ));
-    let good = Line::of(format_args!("{} good", short(head.frames).as_str()));
-    let bad = Line::of(format_args!("{} bad", short(head.crc_errors).as_str()));
     match panel {
         Panel::Large => {
             paper.left(Face::Title, 0, 0, word);
-            let (face, rate) = fit(rate.as_str(), &[Face::Medium, Face::Small, Face::Tiny], 76);
+            let faces = [Face::Medium, Face::Small, Face::Tiny];
+            let rate = counted(head.bytes_per_second, " B/s");
+            let (face, rate) = fit(rate.as_str(), &faces, 76);
             paper.right(face, width, 13 - face.baseline(), rate.as_str());
             bar(head, 20, 14, width, paper);
             paper.left(Face::Medium, 0, 38, advice);
-            let faces = [Face::Medium, Face::Small, Face::Tiny];
-            let bad = Line::of(format_args!("{} CRC", bad.as_str()));
+            let good = counted(head.frames, " good");
+            let bad = counted(head.crc_errors, " bad CRC");
             counts(&good, &bad, &faces, height - 10, width, paper);
         }
         Panel::Small => {
             paper.left(Face::Bold, 0, 0, word);
-            let (face, rate) = fit(rate.as_str(), &[Face::Small, Face::Tiny], 38);
+            let faces = [Face::Small, Face::Tiny];
+            let room = width - Face::Bold.width(word) - 2;
+            let rate = counted(head.bytes_per_second, "B/s");
+            let (face, rate) = fit(rate.as_str(), &faces, room);
             paper.right(face, width, 10 - face.baseline(), rate.as_str());
             bar(head, 14, 12, width, paper);
-            let faces = [Face::Small, Face::Tiny];
+            let good = counted(head.frames, " ok");
+            let bad = counted(head.crc_errors, " bad");
             counts(&good, &bad, &faces, height - 8, width, paper);
         }
     }
 }
 
+fn counted(count: u32, of: &str) -> Line {
+    let mut line = short(count);
+    line.add(of);
+    line
+}
+
 /// Good frames at the left, bad ones at the right.
 fn counts(good: &Line, bad: &Line, faces: &[Face], y: i32, width: i32, paper: &mut dyn Paper) {
-    let half = width / 2 - 1;
-    let (face, line) = fit(good.as_str(), faces, half);
+    let (face, line) = fit(good.as_str(), faces, width / 2);
     paper.left(face, 0, y, line.as_str());
-    let (face, line) = fit(bad.as_str(), faces, half);
+    let rest = width - face.width(line.as_str()) - 2;
+    let (face, line) = fit(bad.as_str(), faces, rest);
     paper.right(face, width, y, line.as_str());
 }
 

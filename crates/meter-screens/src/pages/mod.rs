@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
+use embedded_graphics::geometry::Point;
 use embedded_graphics::pixelcolor::BinaryColor;
 
+use crate::carousel::millis;
 use crate::digits;
 use crate::page::Panel;
 use crate::paper::{Face, Paper, area};
@@ -22,8 +24,8 @@ pub mod totals;
 pub const BEAT: Duration = Duration::from_millis(400);
 
 /// The beat that a time is in, of so many.
-fn beat(now: Duration, beats: u128) -> u128 {
-    now.as_millis() / BEAT.as_millis() % beats
+fn beat(now: Duration, beats: u64) -> u64 {
+    millis(now) / millis(BEAT).max(1) % beats.max(1)
 }
 
 /// Width and height that pages fill.
@@ -42,7 +44,7 @@ fn header(paper: &mut dyn Paper, panel: Panel, title: &str, aside: &str) -> i32 
         Panel::Large => {
             paper.left(Face::Medium, 0, 0, title);
             paper.right(Face::Medium, width, 0, aside);
-            paper.rule(10, width);
+            paper.rule(11, width);
             13
         }
         Panel::Small => {
@@ -64,12 +66,7 @@ fn alarm(paper: &mut dyn Paper, panel: Panel, title: &str, aside: &str) -> i32 {
     };
     paper.fill(area(0, 0, width, height), BinaryColor::On);
     let mut write = |x, text: &str| {
-        paper.text(
-            face,
-            embedded_graphics::geometry::Point::new(x, 1),
-            text,
-            BinaryColor::Off,
-        );
+        paper.text(face, Point::new(x, 1), text, BinaryColor::Off);
     };
     write(2, title);
     write(width - 2 - face.width(aside), aside);

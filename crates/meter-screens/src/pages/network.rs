@@ -13,7 +13,7 @@ use crate::view::{Network, View};
 pub fn write(view: &View<'_>, panel: Panel, paper: &mut dyn Paper) {
     let network = &view.network;
     let ssid = if network.ssid.is_empty() {
-        "Wi-Fi not set up"
+        "Wi-Fi not set"
     } else {
         network.ssid
     };

@@ -25,8 +25,8 @@ pub fn write(phases: &[Phase; 3], panel: Panel, paper: &mut dyn Paper) {
 fn powers(phases: &[Phase; 3], panel: Panel, paper: &mut dyn Paper) {
     let (width, height) = size(panel);
     let (face, digits, decimals) = match panel {
-        Panel::Large => (Face::Bold, 16, Face::Medium),
-        Panel::Small => (Face::Small, 10, Face::Tiny),
+        Panel::Large => (Face::Bold, 18, Face::Medium),
+        Panel::Small => (Face::Small, 11, Face::Tiny),
     };
     let pitch = (height - digits) / 2;
     let numbers = phases.each_ref().map(|phase| {

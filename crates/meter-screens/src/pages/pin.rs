@@ -44,9 +44,9 @@ const fn step(step: PinStep) -> Step {
         PinStep::Digits => Step {
             number: "3/4",
             large: &[
-                "Short flashes count",
-                "a digit, here a 3.",
-                "Wait 3 s, next digit.",
+                "Each digit as short",
+                "flashes: this is 3.",
+                "Wait 3 s, then next.",
             ],
             small: &["3 flashes = 3,", "3 s, next one"],
             flashes: "# # #        ",
@@ -86,7 +86,7 @@ fn torch(flashes: &str, now: Duration, panel: Panel, paper: &mut dyn Paper) {
         Panel::Large => (50, 36),
         Panel::Small => (29, 30),
     };
-    let beats = u128::try_from(flashes.len()).unwrap_or(1).max(1);
+    let beats = u64::try_from(flashes.len()).unwrap_or(1);
     let at = usize::try_from(beat(now, beats)).unwrap_or(0);
     TORCH.draw(paper, 0, y);
     if flashes.as_bytes().get(at) == Some(&b'#') {

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use embedded_graphics::geometry::Point;
 use embedded_graphics::pixelcolor::BinaryColor;
 use meter_core::{Direction, MeterId};
 
@@ -13,7 +14,7 @@ use crate::text::{ENERGY, Line, Number, POWER, age, fit};
 use crate::view::{Meter, View};
 
 /// Beats for which one of the two counters is shown.
-const COUNTER_BEATS: u128 = 12;
+const COUNTER_BEATS: u64 = 12;
 
 pub fn write(
     meter: &Meter<'_>,
@@ -51,16 +52,15 @@ pub fn write(
     }
 }
 
-/// The id as printed on the meter, or in one word where that is too long.
+/// The id as printed on the meter, or in one word where that is larger.
 fn id(paper: &mut dyn Paper, id: MeterId<'_>, width: i32, faces: &[Face]) {
-    let printed = Line::of(id);
-    let smallest = faces.last().copied().unwrap_or(Face::Tiny);
-    let line = if smallest.width(printed.as_str()) <= width {
-        printed
-    } else {
-        Line::of(id.compact())
-    };
-    let (face, line) = fit(line.as_str(), faces, width);
+    let (printed, compact) = (Line::of(id), Line::of(id.compact()));
+    let fitting = faces.iter().find_map(|face| {
+        let mut forms = [&printed, &compact].into_iter();
+        let form = forms.find(|form| face.width(form.as_str()) <= width)?;
+        Some((*face, form.clone()))
+    });
+    let (face, line) = fitting.unwrap_or_else(|| fit(compact.as_str(), faces, width));
     paper.left(face, 0, 0, line.as_str());
 }
 
@@ -74,7 +74,7 @@ fn stale(meter: &Meter<'_>, now: Duration, panel: Panel, paper: &mut dyn Paper) 
     let text = Line::of(format_args!("{text} {}", age.as_str()));
     let (face, text) = fit(text.as_str(), &[face, Face::Tiny], width - 4);
     paper.fill(area(0, 0, width, height), BinaryColor::On);
-    let at = embedded_graphics::geometry::Point::new(2, 1);
+    let at = Point::new(2, 1);
     paper.text(face, at, text.as_str(), BinaryColor::Off);
 }
 
@@ -124,13 +124,14 @@ fn power(meter: &Meter<'_>, now: Duration, place: &Power, paper: &mut dyn Paper)
         return;
     };
     // A long unit leaves no room for decimals, and such a number has digits enough.
-    let room = place.right - left - place.face.width(number.unit);
+    let gap = place.face.width(" ") / 3;
+    let room = place.right - left - place.face.width(number.unit) - gap;
     let fraction = Some(number.fraction.as_str())
         .filter(|fraction| place.face.width(fraction) <= room)
         .unwrap_or_default();
     let y = bottom - place.face.baseline();
     paper.left(place.face, left, y, fraction);
-    let left = left + place.face.width(fraction);
+    let left = left + place.face.width(fraction) + gap;
     paper.left(place.face, left, y, number.unit);
     let flows = meter.power.is_some_and(|power| !power.is_zero());
     if let Some(direction) = meter.direction.filter(|_| flows) {
