@@ -10,12 +10,41 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use meter_screens::{Page, draw};
+use meter_core::Direction;
+use meter_screens::{Page, PinStep, draw};
 use views::{NOW, Picture};
 
 /// Pixels of a picture for each pixel of a display.
 const SCALE: u32 = 4;
 const PANELS: [(u32, u32); 2] = [(128, 64), (72, 40)];
+
+/// What the documentation shows, in rows: each page, with the view that says most about it.
+const GUIDE: [[(Page, &str); 4]; 4] = [
+    [
+        (Page::Start, "house"),
+        (Page::Reading, "house"),
+        (Page::Reading, "sun"),
+        (Page::Reading, "stale"),
+    ],
+    [
+        (Page::Phases, "house"),
+        (Page::Phases, "sun"),
+        (Page::Totals, "sun"),
+        (Page::Tariffs(Direction::Import), "sun"),
+    ],
+    [
+        (Page::Network, "house"),
+        (Page::Delivery, "sun"),
+        (Page::Alignment, "house"),
+        (Page::Alignment, "stale"),
+    ],
+    [
+        (Page::Pin(PinStep::Ask), "locked"),
+        (Page::Pin(PinStep::Call), "locked"),
+        (Page::Pin(PinStep::Digits), "locked"),
+        (Page::Pin(PinStep::Keep), "locked"),
+    ],
+];
 
 #[test]
 fn pages_look_as_they_did() {
@@ -43,8 +72,23 @@ fn pages_look_as_they_did() {
         }
         let sheet = Sheet::contact(&rows, width, height);
         drawn.insert(format!("{width}x{height}.png"), encode(&sheet));
+        let guide = Sheet::contact(&guide(width, height), width, height);
+        drawn.insert(format!("guide-{width}x{height}.png"), encode(&guide));
     }
     compare(&drawn);
+}
+
+fn guide(width: u32, height: u32) -> Vec<Vec<Option<Picture>>> {
+    let views: BTreeMap<_, _> = views::all().into_iter().collect();
+    let picture = |(page, view): (Page, &str)| {
+        let mut picture = Picture::new(width, height);
+        draw(page, &views[view], NOW, &mut picture).unwrap();
+        picture
+    };
+    GUIDE
+        .iter()
+        .map(|row| row.iter().map(|cell| Some(picture(*cell))).collect())
+        .collect()
 }
 
 /// Compares files with those in the repository, or writes them.
