@@ -49,11 +49,9 @@ pub fn check() -> Result<Done, Failure> {
         "--package",
         "meter-core",
         "--package",
-<<<<<<< HEAD
         "meter-screens",
-=======
+        "--package",
         "meter-device",
->>>>>>> 9db6ad0 (Keep undelivered readings of a device in flash)
     ]))?;
     let footprint = root.join("bench/footprint/Cargo.toml");
     process::run(compiler.build(&footprint).arg("--release"))?;

@@ -13,11 +13,8 @@ use serde_json::Value;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sml-wire", &[]),
     ("meter-core", &["sml-wire"]),
-<<<<<<< HEAD
     ("meter-screens", &["meter-core"]),
-=======
     ("meter-device", &["sml-wire", "meter-core"]),
->>>>>>> 9db6ad0 (Keep undelivered readings of a device in flash)
     ("meter-sim", &["sml-wire", "meter-core"]),
     ("meter-gateway", &["sml-wire", "meter-core"]),
     (
@@ -32,11 +29,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const CORE_DEPENDENCIES: &[(&str, &[&str])] = &[
     ("sml-wire", &["crc", "memchr"]),
     ("meter-core", &["sml-wire"]),
-<<<<<<< HEAD
     ("meter-screens", &["embedded-graphics", "meter-core"]),
-=======
     ("meter-device", &["embedded-storage-async", "meter-core"]),
->>>>>>> 9db6ad0 (Keep undelivered readings of a device in flash)
 ];
 
 /// Names that say nothing about what a file holds.
