@@ -9,7 +9,7 @@ use meter_core::Direction;
 
 use crate::pages;
 use crate::paper::{Display, Paper};
-use crate::view::View;
+use crate::view::{Phase, View};
 
 /// What is to be done about a PIN that was not entered, step by step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Page {
         match self {
             Self::Start | Self::Alignment | Self::Network | Self::Delivery | Self::Reading => true,
             Self::Pin(_) => meter.pin_missing,
-            Self::Phases => meter.phases.iter().any(crate::view::Phase::is_known),
+            Self::Phases => meter.phases.iter().any(Phase::is_known),
             Self::Totals => meter.import.total.is_some() || meter.export.total.is_some(),
             Self::Tariffs(direction) => meter.energy(direction).has_tariffs(),
         }
@@ -159,7 +159,15 @@ pub(crate) fn write(
         (Page::Delivery, _) => pages::delivery::write(view, now, panel, paper),
         (Page::Pin(step), _) => pages::pin::write(step, now, panel, paper),
         (Page::Reading, Some(meter)) => pages::reading::write(meter, view, now, panel, paper),
-        (Page::Phases, Some(meter)) => pages::phases::write(&meter.phases, panel, paper),
+        (Page::Phases, Some(meter)) => {
+            // Old values must not look new.
+            let phases = if meter.is_stale(now) {
+                [Phase::default(); 3]
+            } else {
+                meter.phases
+            };
+            pages::phases::write(&phases, panel, paper);
+        }
         (Page::Totals, Some(meter)) => pages::totals::write(meter, panel, paper),
         (Page::Tariffs(direction), Some(meter)) => {
             pages::tariffs::write(meter, direction, panel, paper);

@@ -47,9 +47,11 @@ fn powers(phases: &[Phase; 3], panel: Panel, paper: &mut dyn Paper) {
     for (name, number) in NAMES.into_iter().zip(&numbers) {
         let line = y + digits - 1 - face.baseline();
         paper.left(face, 0, line, name);
+        let whole = number
+            .as_ref()
+            .map_or("---", |number| number.whole.as_str());
+        large_number(paper, (face.width(name) + 3, end), y, digits, whole);
         if let Some(number) = number {
-            let room = (face.width(name) + 3, end);
-            large_number(paper, room, y, digits, number.whole.as_str());
             let small = y + digits - 1 - decimals.baseline();
             paper.left(decimals, end + 2, small, number.fraction.as_str());
             paper.right(face, width, line, number.unit);
