@@ -1,5 +1,5 @@
 //! What a person would otherwise have to remember, as commands: `cargo xtask test`,
-//! `cargo xtask bench` and `cargo xtask docs`.
+//! `cargo xtask firmware`, `cargo xtask bench` and `cargo xtask docs`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -7,10 +7,12 @@
 )]
 
 mod bench;
+mod compiler;
 mod console;
 mod documents;
 mod embedded;
 mod failure;
+mod firmware;
 mod process;
 mod reference;
 mod steps;
@@ -35,6 +37,9 @@ enum Task {
     Test(test::Arguments),
     /// Writes the configuration reference anew, from the types.
     Docs,
+    /// The device's program: builds it, and tries it on an emulated board.
+    #[command(subcommand)]
+    Firmware(firmware::Command),
     /// Measurements: of the decoder, of the running daemon, of its journal.
     Bench(bench::Arguments),
 }
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test(arguments) => test::run(&arguments),
         Task::Docs => documents::write(),
+        Task::Firmware(command) => firmware::run(&command),
         Task::Bench(arguments) => bench::run(&arguments),
     };
     match done {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::documents;
 use crate::embedded;
 use crate::failure::Failure;
+use crate::firmware;
 use crate::process::{self, cargo};
 use crate::steps::{Done, Steps};
 use crate::system;
@@ -26,7 +27,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let shared = recordings::folder();
     steps.run("recorded meters", || recorded(shared.as_ref()));
     steps.run("format", || {
-        process::run(&mut cargo(&["fmt", "--all", "--check"]))
+        process::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+        let firmware = "firmware/qemu-virt/Cargo.toml";
+        process::run(&mut cargo(&["fmt", "--manifest-path", firmware, "--check"]))
     });
     steps.run("lints", || {
         process::run(&mut cargo(&[
@@ -48,6 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         steps.run("documents", documents::check);
         steps.run("demo", demo);
         steps.run("microcontroller", embedded::check);
+        steps.run("firmware", firmware::check);
         steps.run("fuzz targets and measurements", beside);
         steps.run("licences and sources", licences);
         steps.run("advisories", advisories);
@@ -72,11 +76,14 @@ fn recorded(shared: Option<&PathBuf>) -> Result<Done, Failure> {
 
 fn tests(shared: Option<&PathBuf>) -> Result<(), Failure> {
     let nextest = process::answers("cargo", &["nextest", "--version"]);
+    // The tests on the emulator have a step of their own, which builds what they need.
     let mut command = if nextest {
         cargo(&[
             "nextest",
             "run",
             "--workspace",
+            "--exclude",
+            "emulator",
             "--locked",
             "--no-fail-fast",
         ])
@@ -84,6 +91,8 @@ fn tests(shared: Option<&PathBuf>) -> Result<(), Failure> {
         cargo(&[
             "test",
             "--workspace",
+            "--exclude",
+            "emulator",
             "--all-targets",
             "--locked",
             "--no-fail-fast",

@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["sml-wire", "meter-core", "meter-sim", "meter-gateway"],
     ),
     ("recordings", &[]),
+    ("emulator", &["recordings"]),
     ("xtask", &["recordings"]),
 ];
 

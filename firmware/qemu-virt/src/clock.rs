@@ -52,10 +52,7 @@ fn set_alarm(at: u64) {
 #[riscv_rt::core_interrupt(Interrupt::MachineTimer)]
 fn timer() {
     critical_section::with(|section| {
-        let next = CLOCK
-            .0
-            .borrow_ref_mut(section)
-            .next_expiration(CLOCK.now());
+        let next = CLOCK.0.borrow_ref_mut(section).next_expiration(CLOCK.now());
         set_alarm(next);
     });
 }
