@@ -1,25 +1,18 @@
-//! QEMU's machine `virt`: where things are, and the interrupts.
-//!
-//! Addresses are those of QEMU's `hw/riscv/virt.c`.
+//! QEMU's machine `virt`: its serial ports, its interrupts, and its end.
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use riscv::interrupt::Interrupt;
 use riscv::register::{mie, mstatus};
 
-use crate::registers::Registers;
+use crate::registers::{self, EXIT, INTERRUPTS, METER_PORT, PCI};
 use crate::uart::Uart;
 
-// SAFETY: these devices are part of every machine `virt`.
-const EXIT: Registers = unsafe { Registers::at(0x0010_0000) };
-const INTERRUPTS: Registers = unsafe { Registers::at(0x0c00_0000) };
-const PCI: Registers = unsafe { Registers::at(0x3000_0000) };
 /// The console.
-pub static CONSOLE: Uart = Uart::new(unsafe { Registers::at(0x1000_0000) });
-/// The meter's read head, at the I/O port that `find_meter` gives it.
-pub static METER: Uart = Uart::new(unsafe { Registers::at(0x0300_0000 + METER_PORT as usize) });
+pub static CONSOLE: Uart = Uart::new(registers::CONSOLE);
+/// The meter's read head.
+pub static METER: Uart = Uart::new(registers::METER);
 
-const METER_PORT: u32 = 0x1000;
 const CONSOLE_INTERRUPT: u32 = 10;
 const FIRST_PCI_INTERRUPT: u32 = 32;
 /// Vendor and device of `pci-serial`.
@@ -39,13 +32,18 @@ pub fn start() -> bool {
         METER.start();
         enable(interrupt);
     }
-    // SAFETY: the handlers below are in place.
+    let_interrupts_in();
+    meter.is_some()
+}
+
+#[expect(unsafe_code, reason = "interrupts may come in the middle of anything")]
+fn let_interrupts_in() {
+    // SAFETY: no critical section is open, and the handlers are in place.
     unsafe {
         mie::set_mext();
         mie::set_mtimer();
         mstatus::set_mie();
     }
-    meter.is_some()
 }
 
 /// Ends QEMU with an exit status.

@@ -8,10 +8,8 @@ use embassy_time_driver::Driver;
 use embassy_time_queue_utils::Queue;
 use riscv::interrupt::Interrupt;
 
-use crate::registers::Registers;
+use crate::registers::TIMER;
 
-// SAFETY: QEMU's machine `virt` has its CLINT here.
-const TIMER: Registers = unsafe { Registers::at(0x0200_0000) };
 const ALARM: usize = 0x4000;
 const NOW: usize = 0xbff8;
 
