@@ -2,9 +2,9 @@
 
 use embedded_storage_async::nor_flash::NorFlash;
 
-use super::layout::{BEGIN, Header, Kind, Log};
+use super::layout::{BEGIN, HEADER, Header, Kind, Log, MARK};
 use super::scan::Step;
-use super::store::{SPARE, Store};
+use super::store::{SPARE, Sector, Store};
 
 /// Milliseconds of a quarter of an hour.
 const QUARTER: i64 = 15 * 60 * 1000;
@@ -53,10 +53,14 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
     pub(super) async fn make_room(&mut self) -> Result<(), F::Error> {
         while self.free() <= SPARE {
             match self.oldest(Log::Fresh) {
-                Some(oldest) if self.free() >= SPARE => self.thin(oldest).await?,
+                Some(oldest) if self.free() > 0 => self.thin(oldest).await?,
                 _ if self.drop_oldest().is_some() => {}
                 _ => break,
             }
+        }
+        let ready = |sector: &Sector| sector.log.is_none() && !sector.unmarked;
+        if !self.sectors.iter().any(ready) && self.fits(Log::Thinned, HEADER + MARK) {
+            self.write_mark(Log::Thinned).await?;
         }
         Ok(())
     }
@@ -64,10 +68,12 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
     /// Takes over one reading of each quarter-hour and meter from the oldest fresh sector into the
     /// thinned log, and gives up the sector.
     ///
-    /// When this is interrupted, what was taken over counts as the thinned log's already, and the
+    /// The sector that is begun next, and for which this is done, begins with a mark of it. When this is
+    /// interrupted, what was taken over counts as the thinned log's already, and the
     /// rest as the fresh one's; the next time it goes on there.
     async fn thin(&mut self, oldest: usize) -> Result<(), F::Error> {
         let (mut seen, mut through, mut damaged, mut at) = (0_u32, 0, 0, BEGIN);
+        let mut passed = 0;
         loop {
             let found = match self.step(oldest, at).await? {
                 Step::Record(found) => found,
@@ -91,11 +97,16 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
                 Kind::Reading => {
                     seen += 1;
                     through = header.seq;
+                    passed += u32::from(header.seq > self.copied);
                     if header.seq > self.copied && !self.kept.has(&header) {
                         self.copy(oldest, found.at, &header).await?;
                         self.copied = header.seq;
                         self.copied_since += 1;
                         self.kept.note(&header);
+                        if let Some(sector) = self.sectors.get_mut(oldest) {
+                            sector.live = sector.live.saturating_sub(passed);
+                            passed = 0;
+                        }
                     }
                 }
             }
@@ -107,21 +118,20 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
             (sector.live, sector.damaged) = (0, damaged);
         }
         self.release();
-        if thinned > 0 {
-            self.write_mark(Log::Thinned).await?;
-        }
         Ok(())
     }
 
-    /// Gives up the oldest sector of all that is not written to. It counts as delivered.
+    /// Gives up the sector with the oldest readings, but not the one that is written to. It counts as
+    /// delivered.
     pub(super) fn drop_oldest(&mut self) -> Option<usize> {
+        let newest = self.head(Log::Fresh);
         let index = self
-            .oldest(Log::Thinned)
-            .or_else(|| self.oldest(Log::Fresh))?;
+            .following(None)
+            .filter(|index| Some(*index) != newest)?;
         let sector = self.sectors.get_mut(index)?;
         self.mark.counters.dropped += core::mem::take(&mut sector.live);
+        self.mark.counters.corrupt += sector.give_up();
         self.mark.done = self.mark.done.max(sector.last);
-        self.release();
         Some(index)
     }
 }

@@ -7,8 +7,8 @@ use super::layout::{BEGIN, Begin, HEADER, Header, Kind, Log, MARK, Mark, SECTOR,
 use super::room::Kept;
 use super::scan::Cursor;
 
-/// Sectors that stay free for thinning: what survives of a sector needs at most one more, and the
-/// mark behind it another.
+/// Sectors that stay free. What survives of a sector that is thinned fits into one; the other lets
+/// the wear be shared, and nothing be erased before a mark says that it was given up.
 pub(super) const SPARE: usize = 2;
 
 /// Boots whose beginning is remembered.
@@ -29,8 +29,19 @@ pub(super) struct Sector {
     pub(super) live: u32,
     /// Stretches that cannot be read.
     pub(super) damaged: u32,
+    /// Given up since the last mark. Erased only when there is no other, so that a power cut in
+    /// between does not take back the counters.
+    pub(super) unmarked: bool,
     /// Needs no erase before its first use.
     pub(super) blank: bool,
+}
+
+impl Sector {
+    /// Nothing in it is wanted any more. Returns the stretches in it that could not be read.
+    pub(super) fn give_up(&mut self) -> u32 {
+        (self.log, self.unmarked) = (None, true);
+        core::mem::take(&mut self.damaged)
+    }
 }
 
 #[derive(Debug)]
@@ -135,8 +146,7 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
         let heads = [self.head(Log::Thinned), self.head(Log::Fresh)];
         for (index, sector) in self.sectors.iter_mut().enumerate() {
             if sector.log.is_some() && sector.live == 0 && !heads.contains(&Some(index)) {
-                sector.log = None;
-                self.mark.counters.corrupt += core::mem::take(&mut sector.damaged);
+                self.mark.counters.corrupt += sector.give_up();
             }
         }
     }
@@ -166,7 +176,15 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
 
     pub(super) async fn write_mark(&mut self, log: Log) -> Result<(), F::Error> {
         let body = self.mark.encode();
-        self.write(log, &Header::mark(&body), &body).await
+        self.write(log, &Header::mark(&body), &body).await?;
+        self.marked();
+        Ok(())
+    }
+
+    fn marked(&mut self) {
+        for sector in &mut self.sectors {
+            sector.unmarked = false;
+        }
     }
 
     /// Copies a record into the thinned log.
@@ -221,7 +239,7 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
         }
     }
 
-    fn fits(&self, log: Log, size: usize) -> bool {
+    pub(super) fn fits(&self, log: Log, size: usize) -> bool {
         let head = self.head(log).and_then(|head| self.sectors.get(head));
         head.is_some_and(|head| head.end + size <= SECTOR)
     }
@@ -276,6 +294,7 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
                 ..Sector::default()
             };
         }
+        self.marked();
         self.release();
         Ok(index)
     }
@@ -283,6 +302,11 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
     /// The free sector that is begun next. What is thinned rests for long, so it goes where most was
     /// erased; what is fresh goes where least was.
     fn choose(&mut self, log: Log) -> usize {
+        let marked = |index: &usize| {
+            self.sectors
+                .get(*index)
+                .is_some_and(|sector| !sector.unmarked)
+        };
         let wear = |index: &usize| self.sectors.get(*index).map(|sector| sector.erases);
         let free = (0..SECTORS).filter(|index| {
             self.sectors
@@ -290,8 +314,8 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
                 .is_some_and(|sector| sector.log.is_none())
         });
         let chosen = match log {
-            Log::Fresh => free.min_by_key(wear),
-            Log::Thinned => free.max_by_key(wear),
+            Log::Fresh => free.min_by_key(|index| (!marked(index), wear(index))),
+            Log::Thinned => free.max_by_key(|index| (marked(index), wear(index))),
         };
         // Room was made before, so there is one.
         chosen.or_else(|| self.drop_oldest()).unwrap_or_default()

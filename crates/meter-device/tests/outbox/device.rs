@@ -53,6 +53,8 @@ pub struct Device<const SECTORS: usize> {
     pub acked: BTreeSet<u32>,
     /// Readings that a power cut may have cost.
     pub lost: BTreeSet<u32>,
+    /// The flash did not take everything, so there may be more in memory than the options say.
+    pub refused: bool,
 }
 
 impl<const SECTORS: usize> Device<SECTORS> {
@@ -73,6 +75,7 @@ impl<const SECTORS: usize> Device<SECTORS> {
             taken: Vec::new(),
             acked: BTreeSet::new(),
             lost: BTreeSet::new(),
+            refused: false,
         }
     }
 
@@ -98,8 +101,16 @@ impl<const SECTORS: usize> Device<SECTORS> {
             Stamp::Provisional(self.uptime())
         };
         let meter = [0x0A, 1, b'T', b'S', b'T', meter];
-        let (uptime, body) = (self.uptime(), taken.body());
-        match now(self.outbox.push(uptime, ServerId(&meter), stamp, &body)) {
+        let (uptime, body, before) = (self.uptime(), taken.body(), self.status());
+        let pushed = now(self.outbox.push(uptime, ServerId(&meter), stamp, &body));
+        if pushed.is_err() {
+            // Where the flash takes nothing and the memory is used up, the oldest there goes.
+            let (counters, then) = (self.status().counters, before.counters);
+            let dropped = counters.dropped - then.dropped;
+            let first = taken.id - before.in_memory + counters.spilled - then.spilled;
+            self.lost.extend(first..first + dropped);
+        }
+        match pushed {
             Ok(_) => Ok(()),
             Err(PushError::Held { .. }) => Err(Cut),
             Err(PushError::TooLong) => unreachable!("all of them fit"),
@@ -179,7 +190,7 @@ impl<const SECTORS: usize> Device<SECTORS> {
     /// are in memory, and no more than the options allow.
     pub fn restart(&mut self) {
         let in_memory = usize::try_from(self.status().in_memory).unwrap();
-        assert!(in_memory <= usize::from(self.options.spill_after));
+        assert!(self.refused || in_memory <= usize::from(self.options.spill_after));
         let late = self.taken.iter().rev().take(in_memory);
         self.lost.extend(late.map(|taken| taken.id));
         self.flash.power();
@@ -205,19 +216,20 @@ impl<const SECTORS: usize> Device<SECTORS> {
             left.len(),
             "{status:?}"
         );
+        let thinning = status.counters.thinned > 0 || self.flash.has_thinned();
         let there: BTreeSet<u32> = left.iter().map(|taken| taken.id).collect();
         let safe = |id: u32| there.contains(&id) || self.acked.contains(&id);
+        let first = left.first().map_or(u32::MAX, |first| first.id);
+        let dropped = |id: u32| status.counters.dropped > 0 && id < first;
         for missing in self.taken.iter().filter(|taken| !safe(taken.id)) {
             let lost = self.lost.contains(&missing.id);
-            let stands_for = |other: &&Taken| {
+            let stands_for = |other: &Taken| {
                 other.meter == missing.meter
                     && (missing.time - other.time).abs() < 900_000
-                    && safe(other.id)
+                    && (safe(other.id) || dropped(other.id))
             };
-            let thinned =
-                status.counters.thinned > 0 && self.taken.iter().find(stands_for).is_some();
-            let dropped = status.counters.dropped > 0
-                && left.first().is_none_or(|first| missing.id < first.id);
+            let thinned = thinning && self.taken.iter().any(stands_for);
+            let dropped = dropped(missing.id);
             assert!(
                 lost || thinned || dropped,
                 "{missing:?} is missing, {status:?}"

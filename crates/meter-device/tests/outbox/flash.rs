@@ -157,6 +157,13 @@ impl Flash {
         dead
     }
 
+    /// Whether a sector of the thinned log was begun. What an interrupted thinning passed over is
+    /// counted only when it goes on.
+    pub fn has_thinned(&self) -> bool {
+        let begun = |sector: &[u8]| sector.starts_with(b"MLob") && sector[6] == 1;
+        self.0.borrow().bytes.chunks(SECTOR).any(begun)
+    }
+
     pub fn steps(&self) -> u64 {
         self.0.borrow().steps
     }
