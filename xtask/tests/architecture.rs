@@ -28,10 +28,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// All that the crates without an operating system may depend on, from anywhere.
 const CORE_DEPENDENCIES: &[(&str, &[&str])] = &[
-    ("sml-wire", &["crc", "memchr"]),
+    ("sml-wire", &["memchr"]),
     ("meter-core", &["sml-wire"]),
     ("meter-screens", &["embedded-graphics", "meter-core"]),
-    ("meter-device", &["embedded-storage-async", "meter-core"]),
+    (
+        "meter-device",
+        &["crc", "embedded-storage-async", "meter-core"],
+    ),
 ];
 
 /// Names that say nothing about what a file holds.

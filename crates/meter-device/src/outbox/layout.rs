@@ -25,7 +25,7 @@
 //!
 //! The sector's place in the checksum keeps apart what lies there from what lay there before.
 
-use super::checksum::{self, Crc};
+use super::checksum;
 use super::report::Counters;
 
 /// What is erased at once.
@@ -211,7 +211,10 @@ impl Header {
 /// The checksum of a record's header in a sector.
 fn seal(order: u32, header: &[u8; HEADER]) -> u32 {
     let summed = header.first_chunk::<28>().map_or(&[][..], |part| part);
-    Crc::new().with(&order.to_le_bytes()).with(summed).value()
+    let mut digest = checksum::begin();
+    digest.update(&order.to_le_bytes());
+    digest.update(summed);
+    digest.finalize()
 }
 
 /// How far the outbox has come. Nothing in it ever falls, so of several marks the greatest numbers

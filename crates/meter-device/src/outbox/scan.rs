@@ -2,7 +2,7 @@
 
 use embedded_storage_async::nor_flash::NorFlash;
 
-use super::checksum::Crc;
+use super::checksum;
 use super::layout::{BEGIN, BLANK, HEADER, Header, Kind, SECTOR, padded};
 use super::store::{Store, address};
 
@@ -76,16 +76,16 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
         if found.next() > SECTOR {
             return Ok(false);
         }
-        let mut crc = Crc::new();
+        let mut digest = checksum::begin();
         let mut chunk = [0; 64];
         for from in (0..length).step_by(chunk.len()) {
             let size = chunk.len().min(length - from);
             let (part, _) = chunk.split_at_mut(padded(size));
             self.read(found.sector, found.at + HEADER + from, part)
                 .await?;
-            crc = crc.with(part.get(..size).unwrap_or_default());
+            digest.update(part.get(..size).unwrap_or_default());
         }
-        Ok(crc.value() == found.header.body)
+        Ok(digest.finalize() == found.header.body)
     }
 
     /// Counts what is in a sector.
