@@ -1,8 +1,10 @@
 //! The firmware's application, without a board: the board brings drivers, the clock and the network.
 //!
+//! - [`board`]: what the application asks of a board.
 //! - [`outbox`]: readings that wait for delivery, in RAM and in flash.
 //!
 //! Nothing here allocates, panics or knows a chip, so all of it runs in tests on the host.
 #![no_std]
 
+pub mod board;
 pub mod outbox;
