@@ -19,7 +19,7 @@ pub struct Compiler {
 enum Kind {
     /// The one in use, with the target's core library from rustup.
     Rustup,
-    /// Debian's, which builds the core library from its source.
+    /// Debian's, which builds the core libraries from their source.
     Debian,
 }
 
@@ -65,9 +65,9 @@ impl Compiler {
                 let mut command = Command::new("/usr/bin/cargo");
                 command
                     .current_dir(process::root())
-                    .args(["build", "-Zbuild-std=core"])
+                    .args(["build", "-Zbuild-std=core,alloc"])
                     .env("RUSTC", "/usr/bin/rustc")
-                    // Building the core library is a nightly feature everywhere else.
+                    // Building these libraries is a nightly feature everywhere else.
                     .env("RUSTC_BOOTSTRAP", "1")
                     .env(format!("CARGO_TARGET_{linker}_LINKER"), "ld.lld-22");
                 for inherited in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC_WRAPPER"] {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::clang::Clang;
 use crate::compiler::Compiler;
 use crate::embedded::code_and_constants;
 use crate::failure::Failure;
@@ -57,8 +58,12 @@ fn build() -> Result<Result<PathBuf, String>, Failure> {
         Ok(compiler) => compiler,
         Err(fix) => return Ok(Err(fix)),
     };
+    let clang = match Clang::find()? {
+        Ok(clang) => clang,
+        Err(fix) => return Ok(Err(fix)),
+    };
     let manifest = process::root().join("firmware/qemu-virt/Cargo.toml");
-    process::run(compiler.build(&manifest).arg("--release"))?;
+    process::run(clang.lend(compiler.build(&manifest).arg("--release")))?;
     let program = compiler.release().join("meterline-qemu-virt");
     println!("{}", program.display());
     Ok(Ok(program))

@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod clang;
 mod compiler;
 mod console;
 mod documents;
