@@ -1,10 +1,17 @@
 //! The firmware's application, without a board: the board brings drivers, the clock and the network.
 //!
 //! - [`board`]: what the application asks of a board.
+//! - [`url`], [`format`](mod@format), [`verdict`]: where readings go, what they look like, and what comes of it.
+//! - [`rest`]: sends readings by HTTP.
 //! - [`outbox`]: readings that wait for delivery, in RAM and in flash.
 //!
 //! Nothing here allocates, panics or knows a chip, so all of it runs in tests on the host.
 #![no_std]
 
 pub mod board;
+pub mod format;
 pub mod outbox;
+pub mod rest;
+mod stream;
+pub mod url;
+pub mod verdict;
