@@ -4,6 +4,7 @@
 //! - [`url`], [`format`](mod@format), [`verdict`]: where readings go, what they look like, and what comes of it.
 //! - [`rest`]: sends readings by HTTP.
 //! - [`outbox`]: readings that wait for delivery, in RAM and in flash.
+//! - [`settings`]: what a person sets, checked before it is used.
 //!
 //! Nothing here allocates, panics or knows a chip, so all of it runs in tests on the host.
 #![no_std]
@@ -12,6 +13,7 @@ pub mod board;
 pub mod format;
 pub mod outbox;
 pub mod rest;
+pub mod settings;
 mod stream;
 pub mod url;
 pub mod verdict;
