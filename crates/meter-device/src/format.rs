@@ -19,6 +19,16 @@ pub enum Format {
 }
 
 impl Format {
+    /// Its name in the settings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Thingsboard => "thingsboard",
+            Self::Classic => "classic",
+            Self::Json => "json",
+        }
+    }
+
     /// Whether one body can hold several readings.
     #[must_use]
     pub const fn batches(self) -> bool {

@@ -5,6 +5,7 @@ use core::fmt;
 use super::{
     Format, JSON_BYTES, MASK, Mqtt, Output, Rest, Seconds, Secret, Settings, VERSION, Wifi,
 };
+use crate::url::UrlError;
 
 /// Something that would not work: which key, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +26,10 @@ pub enum Mistake {
     NoTimeServer,
     /// The time server at this place is no `HOST` or `HOST:PORT`.
     TimeServer(usize),
-    /// The URL begins with something else than `https://`, or `http://` where that is allowed.
-    UrlScheme,
+    /// The URL is none.
+    Url(UrlError),
     /// The URL is not encrypted, and nobody has allowed that.
     UrlInsecure,
-    /// The URL has no host, or one with odd characters.
-    UrlHost,
-    /// The URL holds a user name or password.
-    UrlUser,
-    /// The URL has characters that no URL has.
-    UrlCharacters,
     /// The header is empty or holds control characters.
     Authorization,
     /// The broker's name is empty or more than a name.
@@ -73,11 +68,7 @@ impl Mistake {
             Self::WifiPassword(_) => "wifi.password",
             Self::Interval => "interval",
             Self::NoTimeServer | Self::TimeServer(_) => "time.servers",
-            Self::UrlScheme
-            | Self::UrlInsecure
-            | Self::UrlHost
-            | Self::UrlUser
-            | Self::UrlCharacters => "output.url",
+            Self::Url(_) | Self::UrlInsecure => "output.url",
             Self::Authorization => "output.authorization",
             Self::BrokerHost => "output.host",
             Self::BrokerPort => "output.port",
@@ -117,17 +108,10 @@ impl fmt::Display for Mistake {
             Self::TimeServer(at) => {
                 write!(f, "time server {} must be HOST or HOST:PORT", at + 1)
             }
-            Self::UrlScheme => f.write_str("must begin with https://"),
+            Self::Url(error) => error.fmt(f),
             Self::UrlInsecure => f.write_str(
                 "must begin with https://, or set allow_insecure = true if everybody on the way may read and change the readings",
             ),
-            Self::UrlHost => f.write_str("must name a host, as in https://HOST/PATH"),
-            Self::UrlUser => {
-                f.write_str("must not hold a user name or password: use authorization")
-            }
-            Self::UrlCharacters => {
-                f.write_str("must be written in ASCII without spaces: use %20 and the like")
-            }
             Self::Authorization => f.write_str(
                 "must be the value of the header in ASCII, such as \"Bearer TOKEN\"",
             ),
@@ -226,36 +210,17 @@ fn check_wifi(networks: &[Wifi]) -> Result<(), Mistake> {
 }
 
 fn check_rest(rest: &Rest) -> Result<(), Mistake> {
-    check_url(rest.url.expose(), rest.allow_insecure)?;
+    let url = rest.url().map_err(Mistake::Url)?;
+    if !url.is_https() && !rest.allow_insecure {
+        return Err(Mistake::UrlInsecure);
+    }
+    if url.path().strip_prefix('/') == Some(MASK) {
+        return Err(Mistake::Masked("output.url"));
+    }
     let authorization = rest.authorization.as_ref();
     not_masked(authorization, "output.authorization")?;
     if authorization.is_some_and(|value| !is_header(value.expose())) {
         return Err(Mistake::Authorization);
-    }
-    Ok(())
-}
-
-fn check_url(url: &str, allow_insecure: bool) -> Result<(), Mistake> {
-    if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Mistake::UrlCharacters);
-    }
-    let (rest, encrypted) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
-        (Some(rest), _) => (rest, true),
-        (None, Some(rest)) => (rest, false),
-        (None, None) => return Err(Mistake::UrlScheme),
-    };
-    if !encrypted && !allow_insecure {
-        return Err(Mistake::UrlInsecure);
-    }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return Err(Mistake::UrlUser);
-    }
-    if !is_server(authority) {
-        return Err(Mistake::UrlHost);
-    }
-    if rest.get(authority.len()..) == Some("/***") {
-        return Err(Mistake::Masked("output.url"));
     }
     Ok(())
 }

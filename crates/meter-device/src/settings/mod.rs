@@ -13,6 +13,9 @@ mod write;
 use heapless::{String, Vec};
 use serde::Deserialize;
 
+use crate::url::{Url, UrlError};
+
+pub use crate::format::Format;
 pub use check::Mistake;
 pub use read::{Reason, Refused, Unreadable};
 pub use seconds::{BadSeconds, Seconds};
@@ -137,20 +140,9 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// The URL without what may be secret in it: `https://HOST:PORT`.
-    #[must_use]
-    pub fn origin(&self) -> &str {
-        let url = self.url.expose();
-        let Some((scheme, rest)) = url.split_once("://") else {
-            return "";
-        };
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let host = rest.get(..end).unwrap_or_default();
-        if host.contains('@') {
-            return "";
-        }
-        url.get(..scheme.len() + "://".len() + end)
-            .unwrap_or_default()
+    /// The URL taken apart.
+    pub fn url(&self) -> Result<Url<'_>, UrlError> {
+        Url::parse(self.url.expose())
     }
 }
 
@@ -204,31 +196,6 @@ impl Mqtt {
     #[must_use]
     pub fn client_id<'a>(&'a self, name: &'a str) -> &'a str {
         self.client_id.as_deref().unwrap_or(name)
-    }
-}
-
-/// What readings look like on their way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// `ThingsBoard`'s telemetry with time stamps.
-    #[default]
-    Thingsboard,
-    /// The JSON of `uP_SmartMeter`, one reading in each message.
-    Classic,
-    /// Every register exactly, as documented by its JSON Schema.
-    Json,
-}
-
-impl Format {
-    /// The word in the settings.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Thingsboard => "thingsboard",
-            Self::Classic => "classic",
-            Self::Json => "json",
-        }
     }
 }
 

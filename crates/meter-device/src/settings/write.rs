@@ -135,11 +135,10 @@ fn rest(output: &Rest, view: View, out: &mut impl Write) -> fmt::Result {
     out.write_str(",\"output\":{\"rest\":{\"url\":")?;
     match view {
         View::Flash => write!(out, "{}", JsonString(url.expose()))?,
-        View::People => write!(
-            out,
-            "{}",
-            JsonString(format_args!("{}/{MASK}", output.origin()))
-        )?,
+        View::People => match output.url() {
+            Ok(url) => write!(out, "{}", JsonString(format_args!("{url}/{MASK}")))?,
+            Err(_) => write!(out, "\"{MASK}\"")?,
+        },
     }
     write!(out, ",\"format\":\"{}\"", format.as_str())?;
     if let Some(authorization) = authorization {

@@ -102,20 +102,20 @@ fn refuses_outputs_that_would_not_work() {
     for (json, said) in [
         (
             rest(r#""url":"ftp://h""#),
-            "output.url: must begin with https://",
+            "output.url: the URL has to begin with https://, as in https://HOST/api/v1/TOKEN/telemetry",
         ),
         (rest(r#""url":"http://h/x""#), insecure),
         (
             rest(r#""url":"https:///x""#),
-            "output.url: must name a host, as in https://HOST/PATH",
+            "output.url: the URL names no server: write it behind https://",
         ),
         (
             rest(r#""url":"https://u:p@h/x""#),
-            "output.url: must not hold a user name or password: use authorization",
+            "output.url: the URL holds a user name: leave it out and set `authorization` instead",
         ),
         (
             rest(r#""url":"https://h/a b""#),
-            "output.url: must be written in ASCII without spaces: use %20 and the like",
+            "output.url: the path in the URL holds a space or a letter that is not ASCII: escape it, as in %20",
         ),
         (
             rest(r#""url":"https://h/***""#),
