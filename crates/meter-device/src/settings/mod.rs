@@ -8,6 +8,7 @@ mod check;
 mod read;
 mod seconds;
 mod secret;
+mod store;
 mod write;
 
 use heapless::{String, Vec};
@@ -20,6 +21,7 @@ pub use check::Mistake;
 pub use read::{Reason, Refused, Unreadable};
 pub use seconds::{BadSeconds, Seconds};
 pub use secret::{Authority, BadAuthority, MASK, Secret};
+pub use store::{SCRATCH, SECTORS, Store, StoreError};
 pub use write::Shown;
 
 /// The version of the layout of [`Settings`] that this firmware reads and writes.

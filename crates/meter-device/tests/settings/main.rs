@@ -2,8 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod checked;
+#[path = "../outbox/flash.rs"]
+#[allow(dead_code, reason = "the outbox needs more of it")]
+mod flash;
 mod read;
 mod shown;
+mod store;
 
 use meter_device::settings::Settings;
 
