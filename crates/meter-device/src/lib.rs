@@ -2,15 +2,17 @@
 //!
 //! - [`board`]: what the application asks of a board.
 //! - [`url`], [`format`](mod@format), [`verdict`]: where readings go, what they look like, and what comes of it.
-//! - [`rest`]: sends readings by HTTP.
+//! - [`rest`], [`mqtt`]: send readings.
 //! - [`outbox`]: readings that wait for delivery, in RAM and in flash.
 //! - [`settings`]: what a person sets, checked before it is used.
 //!
-//! Nothing here allocates, panics or knows a chip, so all of it runs in tests on the host.
+//! Nothing here panics or knows a chip, so all of it runs in tests on the host. Nothing allocates but
+//! [`mqtt`], in pieces that are bounded.
 #![no_std]
 
 pub mod board;
 pub mod format;
+pub mod mqtt;
 pub mod outbox;
 pub mod rest;
 pub mod settings;

@@ -5,11 +5,13 @@
 //! | [`thingsboard()`] | `ThingsBoard` and what speaks like it | `{"ts":1732290000000,"values":{"1.8.0_Wh":2941645.9}}` |
 //! | [`classic()`] | dashboards made for this program's predecessor | `{"devid":"1ESY11 62232997","1.8.0_Wh":"2941645.9"}` |
 //! | [`json()`] | everything else | described by `schema/reading.schema.json` |
+//! | [`homeassistant`] | Home Assistant | discovery and a flat state |
 //!
 //! Numbers are written exactly, with every digit that the meter sent.
 
 pub mod classic;
 mod escape;
+pub mod homeassistant;
 pub mod json;
 pub mod thingsboard;
 
