@@ -3,6 +3,7 @@
 //! - [`board`]: what the application asks of a board.
 //! - [`url`], [`format`](mod@format), [`verdict`]: where readings go, what they look like, and what comes of it.
 //! - [`rest`], [`mqtt`]: send readings.
+//! - [`console`], [`improv`]: what is said over USB, by people, programs and browsers.
 //! - [`outbox`]: readings that wait for delivery, in RAM and in flash.
 //! - [`settings`]: what a person sets, checked before it is used.
 //!
@@ -11,7 +12,9 @@
 #![no_std]
 
 pub mod board;
+pub mod console;
 pub mod format;
+pub mod improv;
 pub mod mqtt;
 pub mod outbox;
 pub mod rest;

@@ -3,7 +3,7 @@
 use meter_core::UnixMillis;
 use meter_device::settings::{SCRATCH, SECTORS, Settings, Store, StoreError};
 
-use crate::flash::{Cut, Flash, HALVES, Half};
+use crate::flash::{Cut, Flash, HALVES};
 use crate::settings;
 
 /// Long enough that each sector holds one of them.
@@ -85,7 +85,8 @@ async fn a_power_cut_leaves_the_old_or_the_new() {
     let mut marks = Vec::new();
     assert_eq!(script(&whole, &mut marks).await, (6, true));
     // The words within the text of an item are all alike. Heads, marks and erases stand around it.
-    let near = |step: u64| marks.iter().any(|mark| mark.abs_diff(step) < 10) || step % 53 == 0;
+    let near =
+        |step: u64| marks.iter().any(|mark| mark.abs_diff(step) < 10) || step.is_multiple_of(53);
     for half in HALVES {
         for step in (1..=whole.steps()).filter(|step| near(*step)) {
             let flash = Flash::new(SECTORS);

@@ -1,0 +1,115 @@
+//! What the device answers. Each is one line, without its end.
+
+use core::fmt;
+use core::time::Duration;
+
+use meter_core::UnixMillis;
+use meter_core::payload::JsonString;
+
+use super::command::COMMANDS;
+
+/// A command was carried out: `{"restart":"now"}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The settings are in flash, and in use after a restart.
+    Configured,
+    /// The meter is accepted.
+    Accepted,
+    /// The device starts anew after this.
+    Restarting,
+    /// The settings are erased. The device starts anew after this.
+    Forgotten,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Configured => r#"{"configure":"stored"}"#,
+            Self::Accepted => r#"{"accept":"accepted"}"#,
+            Self::Restarting => r#"{"restart":"now"}"#,
+            Self::Forgotten => r#"{"forget":"forgotten"}"#,
+        })
+    }
+}
+
+/// A command, by its name, was not carried out: `{"configure":null,"error":"…"}`.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'a, E>(pub &'a str, pub E);
+
+impl<E: fmt::Display> fmt::Display for Refused<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = JsonString(&self.1);
+        write!(f, "{{\"{}\":null,\"error\":{error}}}", self.0)
+    }
+}
+
+/// The commands: `{"help":{"info":"…"}}`.
+#[derive(Clone, Copy, Debug)]
+pub struct Help;
+
+impl fmt::Display for Help {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{\"help\":{")?;
+        for (index, (name, meaning)) in COMMANDS.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}\"{name}\":{}", JsonString(meaning))?;
+        }
+        f.write_str("}}")
+    }
+}
+
+/// The last crashes and errors, the oldest first: `{"log":[{…}]}`.
+#[derive(Clone, Copy, Debug)]
+pub struct Log<I>(pub I);
+
+/// A crash or an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// In which run of the device, counted from its first.
+    pub boot: u32,
+    /// How long that run had lasted.
+    pub uptime: Duration,
+    /// When, where the time was known.
+    pub time: Option<UnixMillis>,
+    /// One word for what it was: `panic`, `watchdog`, `error`.
+    pub kind: &'a str,
+    /// What was said.
+    pub text: &'a str,
+    /// How often it happened since then.
+    pub count: u32,
+}
+
+impl<'a, I: Iterator<Item = Entry<'a>> + Clone> fmt::Display for Log<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{\"log\":[")?;
+        for (index, entry) in self.0.clone().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            entry.fmt(f)?;
+        }
+        f.write_str("]}")
+    }
+}
+
+/// As it stands in the answer.
+impl fmt::Display for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{{\"boot\":{},\"uptime_s\":{}",
+            self.boot,
+            self.uptime.as_secs()
+        )?;
+        if let Some(UnixMillis(time)) = self.time {
+            write!(f, ",\"time_ms\":{time}")?;
+        }
+        write!(
+            f,
+            ",\"kind\":{},\"text\":{},\"count\":{}}}",
+            JsonString(self.kind),
+            JsonString(self.text),
+            self.count
+        )
+    }
+}
