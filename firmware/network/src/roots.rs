@@ -6,7 +6,7 @@
 //! for the length of the verification. What is trusted stays a part of the public roots, and everything
 //! is verified by Mbed TLS itself.
 //!
-//! Where a board forgets to tell its linker, the list has one root and other servers are refused.
+//! Where a board forgets to tell its linker, its program does not link.
 
 use core::ffi::{c_char, c_int, c_void};
 use core::mem::MaybeUninit;

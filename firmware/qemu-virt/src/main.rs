@@ -15,7 +15,6 @@ mod flash;
 mod heap;
 mod kept;
 mod net;
-mod panel;
 mod radio;
 mod registers;
 mod screen;
@@ -141,7 +140,25 @@ fn say(text: core::fmt::Arguments<'_>) {
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    let _ = writeln!(&CONSOLE, "{info}");
-    kept::leave(Start::Panic, format_args!("{info}"));
+    fall(format_args!("{info}"))
+}
+
+/// What the processor cannot do: an access to nothing, an instruction that there is not.
+#[expect(unsafe_code, reason = "riscv-rt finds it by its name")]
+// SAFETY: it has the type that riscv-rt calls it with, and does not return.
+#[unsafe(export_name = "ExceptionHandler")]
+extern "C" fn exception(_: &riscv_rt::TrapFrame) -> ! {
+    fall(format_args!(
+        "exception {} at {:#x}, address {:#x}",
+        riscv::register::mcause::read().code(),
+        riscv::register::mepc::read(),
+        riscv::register::mtval::read()
+    ))
+}
+
+/// Says why, leaves it for the next run, and starts that.
+fn fall(words: core::fmt::Arguments<'_>) -> ! {
+    let _ = writeln!(&CONSOLE, "{words}");
+    kept::leave(Start::Panic, words);
     board::reset()
 }

@@ -18,8 +18,6 @@ pub const INTERRUPTS: Registers = Registers(0x0c00_0000);
 pub const CONSOLE: Registers = Registers(0x1000_0000);
 /// The first of eight virtio devices.
 pub const VIRTIO: Registers = Registers(0x1000_1000);
-/// What QEMU tells about the machine, and is told.
-pub const FIRMWARE_CONFIG: Registers = Registers(0x1010_0000);
 /// The configuration of the PCI devices.
 pub const PCI: Registers = Registers(0x3000_0000);
 

@@ -1,5 +1,8 @@
-//! A display of 128x64 points: QEMU's `ramfb`, which its monitor writes as a picture with `screendump`.
-//! The button is any key of QEMU's keyboard.
+//! A display of 128x64 points, whose memory QEMU's monitor reads with `pmemsave`, and a button: any key
+//! of QEMU's keyboard.
+//!
+//! Its memory is like that of a real one, behind the program's: [`LIGHT`] first, then a bit for each
+//! point, row by row, the highest bit of a byte on the left.
 
 use core::convert::Infallible;
 use core::future::poll_fn;
@@ -13,11 +16,15 @@ use meter_device::board;
 use meter_screens::Brightness;
 use virtio_drivers::device::input::VirtIOInput;
 
-use crate::panel;
+use crate::registers::PANEL;
 use crate::virtio::{self, Device, Kind, Memory, Transport};
 
-pub const WIDTH: usize = 128;
-pub const HEIGHT: usize = 64;
+const WIDTH: usize = 128;
+const HEIGHT: usize = 64;
+
+/// How bright it is, from 0 to 255.
+const LIGHT: usize = 0;
+const POINTS: usize = 4;
 
 /// What is drawn on: a bit for each point, row by row.
 pub struct Canvas([[u8; WIDTH / 8]; HEIGHT]);
@@ -61,7 +68,10 @@ pub struct Screen {
 impl Screen {
     /// A dark display. QEMU may have neither panel nor keyboard.
     pub fn start() -> Self {
-        panel::start();
+        PANEL.write(LIGHT, 0u32);
+        for place in 0..WIDTH / 8 * HEIGHT {
+            PANEL.write(POINTS + place, 0u8);
+        }
         let device = Device::find(Kind::Keyboard);
         let keyboard = device
             .and_then(Device::transport)
@@ -84,19 +94,15 @@ impl board::Screen for Screen {
     }
 
     async fn show(&mut self, brightness: Brightness) {
-        let light = match brightness {
-            Brightness::Full => 0xff,
-            Brightness::Dim => 0x60,
+        let light: u32 = match brightness {
+            Brightness::Full => 255,
+            Brightness::Dim => 60,
             Brightness::Off => 0,
         };
-        for (y, row) in self.canvas.0.iter().enumerate() {
-            for x in 0..WIDTH {
-                let lit = row
-                    .get(x / 8)
-                    .is_some_and(|byte| byte & 0x80 >> (x % 8) != 0);
-                panel::paint(x, y, if lit { light } else { 0 });
-            }
+        for (place, points) in self.canvas.0.iter().flatten().enumerate() {
+            PANEL.write(POINTS + place, *points);
         }
+        PANEL.write(LIGHT, light);
     }
 
     async fn pressed(&mut self) {

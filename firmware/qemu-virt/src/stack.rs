@@ -8,7 +8,8 @@ const WHOLE: usize = 2 * STACK_SIZE;
 /// What the painter itself may need.
 const MARGIN: usize = 512;
 
-/// Paints what is not in use.
+/// Paints what is not in use. Not inlined: its own frame tells where that begins.
+#[inline(never)]
 pub fn paint() {
     let here = 0u32;
     let used_from = core::ptr::from_ref(&here).addr() - STACK.address();
