@@ -9,7 +9,7 @@
 //! | is before the program was built | provisional: monotonic, re-stamped once it is plausible |
 //! | starts more than [`SMALL_STEP`] before the last good time, not synchronised | provisional, until it has gone on for [`PERSISTENCE`] |
 //! | starts on a host whose clock stands still while it is off | provisional, until it is synchronised or set, or the host has been up for [`PERSISTENCE`] |
-//! | steps by up to [`LARGE_STEP`] | followed at once |
+//! | steps by up to [`LARGE_STEP`], or [less](Clock::doubting_steps_above) | followed at once |
 //! | steps by more, and the kernel calls it synchronised | followed at once |
 //! | steps by more otherwise | not followed until it has persisted for [`PERSISTENCE`] |
 //!
@@ -95,6 +95,8 @@ pub struct Clock {
     last_good: UnixMillis,
     /// The time at the start of the host may be that of its end.
     stood_still: bool,
+    /// A step above this is doubted.
+    large_step: Duration,
     state: State,
 }
 
@@ -161,6 +163,7 @@ impl Clock {
             built,
             last_good: last_good.max(built),
             stood_still: false,
+            large_step: LARGE_STEP,
             state: State::New,
         }
     }
@@ -173,6 +176,13 @@ impl Clock {
             stood_still: true,
             ..self
         }
+    }
+
+    /// For a clock that nobody sets by hand: steps above this are doubted, instead of those above
+    /// [`LARGE_STEP`].
+    #[must_use]
+    pub fn doubting_steps_above(self, large_step: Duration) -> Self {
+        Self { large_step, ..self }
     }
 
     /// Takes in what the clocks say, at every reading and now and then between them.
@@ -248,7 +258,7 @@ impl Clock {
         let step = pair.step(now);
         // A clock before the build is wrong whoever calls it synchronised and however long it lasts.
         let possible = now.wall >= self.built;
-        if possible && (now.synchronised || !exceeds(step, LARGE_STEP)) {
+        if possible && (now.synchronised || !exceeds(step, self.large_step)) {
             self.state = State::Running(Pair::of(now), None);
             return match doubt {
                 Some(_) if !exceeds(step, SMALL_STEP) => Some(ClockEvent::Returned),
@@ -309,6 +319,19 @@ mod tests {
         let mut clock = clock();
         assert_eq!(clock.observe(at(100, 0)), (good(100), None));
         clock
+    }
+
+    #[test]
+    fn a_clock_of_a_device_doubts_smaller_steps() {
+        let mut clock = clock().doubting_steps_above(Duration::from_secs(10));
+        assert_eq!(clock.observe(at(100, 0)), (good(100), None));
+        let (_, event) = clock.observe(at(200, 9_000));
+        assert!(matches!(event, Some(ClockEvent::Stepped { by: 9_000 })));
+        let (stamp, event) = clock.observe(at(300, 20_000));
+        assert_eq!(stamp, Stamp::Utc(UnixMillis(TODAY + 309_000)));
+        assert!(matches!(event, Some(ClockEvent::Doubted { .. })));
+        let (stamp, _) = clock.observe(synchronised(at(301, 20_000)));
+        assert_eq!(stamp, Stamp::Utc(UnixMillis(TODAY + 321_000)));
     }
 
     #[test]

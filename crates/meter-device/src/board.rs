@@ -17,6 +17,8 @@ use embedded_storage_async::nor_flash::NorFlash;
 use meter_core::UnixMillis;
 use meter_screens::Brightness;
 
+use crate::settings::Authority;
+
 /// All that a board has. Each part is moved into the one task that uses it.
 pub trait Board {
     /// The clock that is never set.
@@ -176,6 +178,16 @@ pub enum Security<'a> {
     },
 }
 
+impl<'a> Security<'a> {
+    /// TLS, with a private authority where there is one.
+    #[must_use]
+    pub fn of(authority: Option<&'a Authority>) -> Self {
+        Self::Tls {
+            authority: authority.map(Authority::der),
+        }
+    }
+}
+
 /// Why a connection was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectError {
@@ -266,7 +278,7 @@ pub trait Chip {
     fn overrun(&self) -> u32;
 
     /// Why the chip was started, and the last words of the run before, once.
-    fn last_words(&mut self) -> (Start, Option<&str>);
+    fn last_words(&mut self) -> (Start, Option<&'static str>);
 
     /// Starts the chip anew. Does not return on a chip.
     fn restart(&mut self);

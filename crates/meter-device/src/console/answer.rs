@@ -1,9 +1,7 @@
 //! What the device answers. Each is one line, without its end.
 
 use core::fmt;
-use core::time::Duration;
 
-use meter_core::UnixMillis;
 use meter_core::payload::JsonString;
 
 use super::command::COMMANDS;
@@ -55,61 +53,5 @@ impl fmt::Display for Help {
             write!(f, "{comma}\"{name}\":{}", JsonString(meaning))?;
         }
         f.write_str("}}")
-    }
-}
-
-/// The last crashes and errors, the oldest first: `{"log":[{…}]}`.
-#[derive(Clone, Copy, Debug)]
-pub struct Log<I>(pub I);
-
-/// A crash or an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
-    /// In which run of the device, counted from its first.
-    pub boot: u32,
-    /// How long that run had lasted.
-    pub uptime: Duration,
-    /// When, where the time was known.
-    pub time: Option<UnixMillis>,
-    /// One word for what it was: `panic`, `watchdog`, `error`.
-    pub kind: &'a str,
-    /// What was said.
-    pub text: &'a str,
-    /// How often it happened since then.
-    pub count: u32,
-}
-
-impl<'a, I: Iterator<Item = Entry<'a>> + Clone> fmt::Display for Log<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("{\"log\":[")?;
-        for (index, entry) in self.0.clone().enumerate() {
-            if index > 0 {
-                f.write_str(",")?;
-            }
-            entry.fmt(f)?;
-        }
-        f.write_str("]}")
-    }
-}
-
-/// As it stands in the answer.
-impl fmt::Display for Entry<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{{\"boot\":{},\"uptime_s\":{}",
-            self.boot,
-            self.uptime.as_secs()
-        )?;
-        if let Some(UnixMillis(time)) = self.time {
-            write!(f, ",\"time_ms\":{time}")?;
-        }
-        write!(
-            f,
-            ",\"kind\":{},\"text\":{},\"count\":{}}}",
-            JsonString(self.kind),
-            JsonString(self.text),
-            self.count
-        )
     }
 }

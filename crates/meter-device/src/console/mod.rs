@@ -8,14 +8,17 @@
 //! info                      {"info":{…}}
 //! configure {…}             {"configure":"stored"}
 //! configure {"name":"-"}    {"configure":null,"error":"name: must have …"}
+//! log                       {"log":[{…},{…}]}   the oldest first; see [`ring`](crate::ring)
 //! ```
 
 mod answer;
 mod command;
 mod info;
 mod port;
+mod serve;
 
-pub use answer::{Done, Entry, Help, Log, Refused};
+pub use answer::{Done, Help, Refused};
 pub use command::{BadLine, Command};
 pub use info::{Delivery, Info, Meter, Network};
 pub use port::{Event, LINE_BYTES, Port};
+pub(crate) use serve::run;

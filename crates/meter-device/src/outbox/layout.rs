@@ -25,8 +25,8 @@
 //!
 //! The sector's place in the checksum keeps apart what lies there from what lay there before.
 
-use super::checksum;
 use super::report::Counters;
+use crate::checksum;
 
 /// What is erased at once.
 pub(super) const SECTOR: usize = 4096;

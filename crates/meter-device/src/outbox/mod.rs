@@ -53,7 +53,6 @@
 //! at one second. With a backend that is only late they differ by one, and with one that answers in
 //! time nothing is written at all. `tests/outbox/wear.rs` holds the numbers against the code.
 
-mod checksum;
 mod layout;
 mod mount;
 mod report;
@@ -68,9 +67,11 @@ use embedded_storage_async::nor_flash::NorFlash;
 use meter_core::clock::Stamp;
 use meter_core::{ServerId, UnixMillis};
 
+use crate::checksum;
 use layout::{HEADER, Header, Kind, LONGEST, SECTOR, padded};
 pub use report::{
     Counters, Moment, NextError, OpenError, Opened, Options, PushError, Record, Status, Time,
+    Unopened,
 };
 use store::Store;
 use waiting::Waiting;
@@ -102,7 +103,7 @@ pub struct Outbox<F, const SECTORS: usize, const RAM: usize> {
 
 impl<F: NorFlash, const SECTORS: usize, const RAM: usize> Outbox<F, SECTORS, RAM> {
     /// Finds out what is in the flash, which takes a look at all of it. Writes nothing.
-    pub async fn open(flash: F, options: Options) -> Result<(Self, Opened), OpenError<F::Error>> {
+    pub async fn open(flash: F, options: Options) -> Result<(Self, Opened), Unopened<F>> {
         const {
             assert!(SECTORS >= 6, "too few sectors");
             assert!(

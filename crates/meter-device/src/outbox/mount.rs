@@ -4,7 +4,7 @@ use embedded_storage_async::nor_flash::NorFlash;
 use meter_core::UnixMillis;
 
 use super::layout::{BEGIN, Kind, Log, Look, MARK, Mark, SECTOR};
-use super::report::{OpenError, Opened};
+use super::report::{OpenError, Opened, Unopened};
 use super::room::Kept;
 use super::scan::{Cursor, Found, Step};
 use super::store::{Clocks, Sector, Store};
@@ -29,7 +29,7 @@ struct Looks {
 
 impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
     /// Finds out what is in the flash. Writes nothing.
-    pub(super) async fn mount(flash: F) -> Result<(Self, Newest, Opened), OpenError<F::Error>> {
+    pub(super) async fn mount(flash: F) -> Result<(Self, Newest, Opened), Unopened<F>> {
         let mut store = Self {
             flash,
             sectors: [Sector::default(); SECTORS],
@@ -41,10 +41,20 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
             cursor: Cursor::default(),
             clocks: Clocks::default(),
         };
-        if store.flash.capacity() / SECTOR < SECTORS {
+        match store.open().await {
+            Ok((newest, opened)) => Ok((store, newest, opened)),
+            Err(error) => Err(Unopened {
+                flash: store.flash,
+                error,
+            }),
+        }
+    }
+
+    async fn open(&mut self) -> Result<(Newest, Opened), OpenError<F::Error>> {
+        if self.flash.capacity() / SECTOR < SECTORS {
             return Err(OpenError::TooSmall);
         }
-        let looks = store.look().await.map_err(OpenError::Flash)?;
+        let looks = self.look().await.map_err(OpenError::Flash)?;
         let opened = match looks {
             Looks {
                 version: Some(version),
@@ -55,8 +65,8 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
             Looks { damaged: true, .. } => Opened::Damaged,
             Looks { .. } => return Err(OpenError::Foreign),
         };
-        let newest = store.take_stock().await.map_err(OpenError::Flash)?;
-        Ok((store, newest, opened))
+        let newest = self.take_stock().await.map_err(OpenError::Flash)?;
+        Ok((newest, opened))
     }
 
     async fn look(&mut self) -> Result<Looks, F::Error> {

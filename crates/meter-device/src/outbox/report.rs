@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use embedded_storage_async::nor_flash::ErrorType;
 use meter_core::UnixMillis;
 
 /// When readings leave RAM for flash, and when acknowledgements do.
@@ -113,6 +114,15 @@ pub enum OpenError<E> {
     Version(u16),
     /// Something else is in the flash. Erase it if nobody needs it.
     Foreign,
+}
+
+/// The flash of an outbox that was not opened, as it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Unopened<F: ErrorType> {
+    /// The flash.
+    pub flash: F,
+    /// Why it was not opened.
+    pub error: OpenError<F::Error>,
 }
 
 /// Why a reading is not safe.

@@ -2,9 +2,9 @@
 
 use embedded_storage_async::nor_flash::NorFlash;
 
-use super::checksum;
 use super::layout::{BEGIN, BLANK, HEADER, Header, Kind, SECTOR, padded};
 use super::store::{Store, address};
+use crate::checksum;
 
 /// What comes next in a sector.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,7 @@ use std::time::Duration;
 
 use meter_core::{ServerId, UnixMillis};
 use meter_device::board::{Memory, Start};
-use meter_device::console::{
-    BadLine, Delivery, Done, Entry, Help, Info, Log, Meter, Network, Refused,
-};
+use meter_device::console::{BadLine, Delivery, Done, Help, Info, Meter, Network, Refused};
 use meter_device::outbox::{Counters, Status};
 use meter_device::settings::Settings;
 use serde_json::{Value, json};
@@ -38,30 +36,6 @@ fn short_answers() {
         r#"{"configure":null,"error":"name: must have 1 to 32 letters, digits and `-`, and neither begin nor end with `-`"}"#
     );
     assert_eq!(read(&Help)["help"]["info"], "tells how everything is");
-}
-
-#[test]
-fn the_log() {
-    let entry = Entry {
-        boot: 3,
-        uptime: Duration::from_secs(7),
-        time: None,
-        kind: "panic",
-        text: "at \"x\"\n",
-        count: 1,
-    };
-    let known = Entry {
-        time: Some(UnixMillis(5)),
-        ..entry
-    };
-    assert_eq!(
-        read(&Log([entry, known].into_iter())),
-        json!({"log": [
-            {"boot": 3, "uptime_s": 7, "kind": "panic", "text": "at \"x\"\n", "count": 1},
-            {"boot": 3, "uptime_s": 7, "time_ms": 5, "kind": "panic", "text": "at \"x\"\n", "count": 1},
-        ]})
-    );
-    assert_eq!(read(&Log(std::iter::empty::<Entry>())), json!({"log": []}));
 }
 
 fn info<'a>(settings: &'a Settings, server_id: &'a [u8]) -> Info<'a> {

@@ -126,7 +126,10 @@ fn something_else_is_left_alone() {
         flash.clone(),
         Options::default(),
     ));
-    assert_eq!(opened.map(|_| ()), Err(OpenError::Foreign));
+    assert_eq!(
+        opened.err().map(|unopened| unopened.error),
+        Some(OpenError::Foreign)
+    );
     assert_eq!(flash.steps(), 0);
 }
 
@@ -136,7 +139,10 @@ fn a_flash_that_is_too_small_is_refused() {
         Flash::new(SECTORS - 1),
         Options::default(),
     ));
-    assert_eq!(opened.map(|_| ()), Err(OpenError::TooSmall));
+    assert_eq!(
+        opened.err().map(|unopened| unopened.error),
+        Some(OpenError::TooSmall)
+    );
 }
 
 #[test]
@@ -161,7 +167,10 @@ fn another_version_is_refused() {
         device.flash.clone(),
         Options::default(),
     ));
-    assert_eq!(opened.map(|_| ()), Err(OpenError::Version(2)));
+    assert_eq!(
+        opened.err().map(|unopened| unopened.error),
+        Some(OpenError::Version(2))
+    );
 }
 
 #[test]

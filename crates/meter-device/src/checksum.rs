@@ -5,12 +5,12 @@ use crc::{CRC_32_ISO_HDLC, Crc, Digest, NoTable};
 static CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 
 /// A checksum that grows with the bytes.
-pub(super) fn begin() -> Digest<'static, u32, NoTable> {
+pub(crate) fn begin() -> Digest<'static, u32, NoTable> {
     CRC.digest()
 }
 
 /// The checksum of some bytes.
-pub(super) fn of(bytes: &[u8]) -> u32 {
+pub(crate) fn of(bytes: &[u8]) -> u32 {
     CRC.checksum(bytes)
 }
 
