@@ -40,6 +40,7 @@ const CORE_DEPENDENCIES: &[(&str, &[&str])] = &[
     (
         "meter-device",
         &[
+            "base64",
             "crc",
             "edge-http",
             "embassy-futures",

@@ -83,11 +83,14 @@ fn a_message_that_nobody_says_is_found() {
     assert_eq!(not_said("…: …", source), ["…: …"]);
 }
 
-/// Every `toml` block of every document.
+/// Every `toml` block of every document, but for those of a device, which the program's own tests read.
 #[test]
 fn configurations_are_valid() {
     let mut checked = 0;
     for document in documents() {
+        if document.ends_with("docs/device-settings.md") {
+            continue;
+        }
         let text = fs::read_to_string(&document).unwrap();
         for block in text.split("\n```toml\n").skip(1) {
             let block = block.split("\n```").next().unwrap();

@@ -142,6 +142,12 @@ pub fn client_config(files: Files<'_>) -> Result<Arc<ClientConfig>, Error> {
     Ok(Arc::new(config))
 }
 
+/// The certificates in a PEM file, in DER, for somebody else who trusts them.
+pub fn authorities(path: &Path) -> Result<Vec<Vec<u8>>, Error> {
+    let certificates = certificates("ca_file", path)?;
+    Ok(certificates.iter().map(|der| der.to_vec()).collect())
+}
+
 fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let bytes = read(what, path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();

@@ -4,6 +4,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::device;
+
 /// The exit statuses of every command. They are part of the interface: scripts use them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -15,7 +17,7 @@ pub enum Exit {
     Usage = 2,
     /// The configuration is missing or wrong.
     Configuration = 3,
-    /// No meter was found to read from.
+    /// No meter was found to read from, or no device to talk to.
     NoMeter = 4,
 }
 
@@ -26,7 +28,7 @@ Exit status:
   1  it could not be done, or the answer is no (a reading is missing, a check failed)
   2  the command line is wrong
   3  the configuration is missing or wrong
-  4  no meter was found to read from";
+  4  no meter was found to read from, or no device";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -76,6 +78,9 @@ pub enum Failure {
     /// The gateway cannot run: its journal, most of all.
     #[error("{0}")]
     Run(meter_gateway::run::Error),
+    /// A device cannot be asked, or says no.
+    #[error("{0}")]
+    Device(#[from] device::Error),
     /// The gateway has failed inside.
     #[error("the gateway has failed: {0}; this is a fault of meterline, please report it")]
     Task(tokio::task::JoinError),
@@ -144,6 +149,9 @@ impl Failure {
             Self::Runtime(_) => Some("look at the limits on open files and threads (`ulimit -a`)"),
             Self::NoSuspect(_) => Some("`meterline suspects` lists the meters that have some"),
             Self::Scratch(_) => Some("set TMPDIR to a directory that may be written"),
+            Self::Device(device::Error::NoDevice(_) | device::Error::Silent { .. }) => Some(
+                "check that it is plugged in with a cable that carries data, and that meterline's firmware is on it",
+            ),
             Self::NoSuchCommand(_) => Some("`meterline --help` lists the commands"),
             _ => None,
         }
@@ -152,7 +160,10 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Self::Closed => Exit::Success,
-            Self::Configuration(_) | Self::NoConfiguration => Exit::Configuration,
+            Self::Configuration(_)
+            | Self::NoConfiguration
+            | Self::Device(device::Error::Settings(_)) => Exit::Configuration,
+            Self::Device(device::Error::NoDevice(_) | device::Error::Several(_)) => Exit::NoMeter,
             Self::NoSuchCommand(_) | Self::LogFilter(_) => Exit::Usage,
             _ => Exit::Failed,
         }

@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod decode;
 mod demo;
+mod device;
 mod event_loop;
 mod failure;
 mod gateway;

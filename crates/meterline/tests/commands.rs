@@ -10,7 +10,8 @@ use program::{Outcome, meterline, run, start, text};
 use serde_json::Value;
 use sml_wire::{Decoder, Event};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
+    "device",
     "suspects",
     "run",
     "demo",

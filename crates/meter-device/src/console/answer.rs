@@ -9,7 +9,7 @@ use super::command::COMMANDS;
 /// A command was carried out: `{"restart":"now"}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// The settings are in flash, and in use after a restart.
+    /// The settings are in flash. The device starts anew with them after this.
     Configured,
     /// The meter is accepted.
     Accepted,

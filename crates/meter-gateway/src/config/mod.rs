@@ -14,6 +14,7 @@
 //! positions in the file, and our own deserializer reads `type` by itself. No `#[serde(flatten)]`
 //! either, for the same reason.
 
+mod document;
 mod duration;
 mod example;
 mod fault;
@@ -35,6 +36,7 @@ use serde::Deserialize;
 use crate::{input, journal, output};
 use fault::Fault;
 
+pub use document::{Document, Given};
 pub use duration::{BadDuration, Duration};
 pub(crate) use duration::{a_second_or_more, a_tenth_or_more};
 pub use example::{example, schema};

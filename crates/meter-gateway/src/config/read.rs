@@ -55,9 +55,6 @@ impl std::error::Error for Faults {}
 const MOST: usize = 20;
 
 /// Reads `text`, which came from `file`, into a `T`.
-///
-/// The first thing that serde refuses ends its work, so what it refused is taken out and the rest
-/// is read again, until nothing more is found.
 pub(super) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Faults> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -65,7 +62,19 @@ pub(super) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Fau
         return Err(Faults::new(file, text, faults));
     }
     let span = document.span();
-    let mut table = document.into_inner();
+    read_table(file, text, document.into_inner(), span)
+}
+
+/// Reads the table that `text` was parsed into.
+///
+/// The first thing that serde refuses ends its work, so what it refused is taken out and the rest
+/// is read again, until nothing more is found.
+pub(super) fn read_table<T: DeserializeOwned>(
+    file: &str,
+    text: &str,
+    mut table: DeTable<'_>,
+    span: Range<usize>,
+) -> Result<T, Faults> {
     let mut faults: Vec<Fault> = Vec::new();
     let mut removed: Vec<Vec<String>> = Vec::new();
     loop {
