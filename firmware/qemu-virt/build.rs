@@ -1,4 +1,4 @@
-//! Tells the linker where the board's memory is.
+//! Tells the linker where the board's memory is, and what it must lead through the network crate.
 
 use std::path::Path;
 
@@ -9,4 +9,8 @@ fn main() {
     println!("cargo:rustc-link-search={here}");
     println!("cargo:rustc-link-arg=-Tmemory.x");
     println!("cargo:rustc-link-arg=-Tlink.x");
+    let wrapped = std::env::var("DEP_DEVICE_NETWORK_WRAP").unwrap_or_default();
+    for function in wrapped.split(',') {
+        println!("cargo:rustc-link-arg=--wrap={function}");
+    }
 }

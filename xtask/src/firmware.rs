@@ -18,8 +18,9 @@ const TARGET: &str = "riscv32imac-unknown-none-elf";
 /// The emulator, and the package that has it.
 const EMULATOR: (&str, &str) = ("qemu-system-riscv32", "qemu-system-misc");
 
-/// Code and constants of the program for QEMU, in bytes. Raise it knowingly.
-const LIMIT: u64 = 112 * 1024;
+/// Code and constants of the program for QEMU, in bytes: 129 000 are the public roots. Raise it
+/// knowingly.
+const LIMIT: u64 = 640 * 1024;
 
 /// What to do with the firmware.
 #[derive(Subcommand)]

@@ -28,8 +28,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     steps.run("recorded meters", || recorded(shared.as_ref()));
     steps.run("format", || {
         process::run(&mut cargo(&["fmt", "--all", "--check"]))?;
-        let firmware = "firmware/qemu-virt/Cargo.toml";
-        process::run(&mut cargo(&["fmt", "--manifest-path", firmware, "--check"]))
+        for firmware in [
+            "firmware/network/Cargo.toml",
+            "firmware/qemu-virt/Cargo.toml",
+        ] {
+            process::run(&mut cargo(&["fmt", "--manifest-path", firmware, "--check"]))?;
+        }
+        Ok(())
     });
     steps.run("lints", || {
         process::run(&mut cargo(&[

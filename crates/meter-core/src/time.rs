@@ -29,6 +29,12 @@ impl UnixMillis {
     pub const fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// Year, month (from 1) and day (from 1) of this time in UTC.
+    #[must_use]
+    pub fn date(self) -> (i64, i64, i64) {
+        civil(self.0.div_euclid(MILLIS_PER_DAY))
+    }
 }
 
 /// A duration in whole milliseconds, at most some 292 million years.
@@ -38,7 +44,7 @@ pub(crate) fn millis(duration: Duration) -> i64 {
 
 impl fmt::Display for UnixMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil(self.0.div_euclid(MILLIS_PER_DAY));
+        let (year, month, day) = self.date();
         let millis = self.0.rem_euclid(MILLIS_PER_DAY);
         let (hours, minutes, seconds) =
             (millis / 3_600_000, millis / 60_000 % 60, millis / 1000 % 60);

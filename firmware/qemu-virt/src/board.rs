@@ -7,11 +7,12 @@ use riscv::register::{mie, mstatus};
 
 use crate::registers::{self, EXIT, INTERRUPTS, METER_PORT, PCI};
 use crate::uart::Uart;
+use crate::virtio;
 
 /// The console.
-pub static CONSOLE: Uart = Uart::new(registers::CONSOLE);
-/// The meter's read head.
-pub static METER: Uart = Uart::new(registers::METER);
+pub static CONSOLE: Uart<1024> = Uart::new(registers::CONSOLE);
+/// The meter's read head: four seconds of a meter at 9600 baud wait for their reader.
+pub static METER: Uart<4096> = Uart::new(registers::METER);
 
 const CONSOLE_INTERRUPT: u32 = 10;
 const FIRST_PCI_INTERRUPT: u32 = 32;
@@ -46,6 +47,14 @@ fn let_interrupts_in() {
     }
 }
 
+/// Starts the machine anew.
+pub fn reset() -> ! {
+    EXIT.write(0, 0x7777u32);
+    loop {
+        riscv::asm::wfi();
+    }
+}
+
 /// Ends QEMU with an exit status.
 pub fn exit(status: u16) -> ! {
     let value = match status {
@@ -70,7 +79,8 @@ fn find_meter() -> Option<u32> {
     Some(FIRST_PCI_INTERRUPT + line)
 }
 
-fn enable(interrupt: u32) {
+/// Lets an interrupt of the board in.
+pub fn enable(interrupt: u32) {
     let word = 0x2000 + interrupt as usize / 32 * 4;
     INTERRUPTS.write(interrupt as usize * 4, 1u32);
     let enabled: u32 = INTERRUPTS.read(word);
@@ -86,6 +96,7 @@ fn external() {
         let lost = match interrupt {
             0 => return,
             CONSOLE_INTERRUPT => CONSOLE.take(),
+            virtio::FIRST_INTERRUPT..=virtio::LAST_INTERRUPT => virtio::acknowledge(interrupt),
             meter if meter == METER_INTERRUPT.load(Ordering::Relaxed) => METER.take(),
             _ => 0,
         };

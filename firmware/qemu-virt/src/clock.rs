@@ -4,10 +4,12 @@ use core::cell::RefCell;
 use core::task::Waker;
 
 use critical_section::Mutex;
+use embassy_time::Instant;
 use embassy_time_driver::Driver;
 use embassy_time_queue_utils::Queue;
 use riscv::interrupt::Interrupt;
 
+use crate::chip;
 use crate::registers::TIMER;
 
 const ALARM: usize = 0x4000;
@@ -40,7 +42,9 @@ impl Driver for Clock {
     }
 }
 
+/// Sets the next alarm, or the watchdog's if that is sooner.
 fn set_alarm(at: u64) {
+    let at = at.min(chip::watch(Instant::from_ticks(CLOCK.now())).as_ticks());
     // The middle state must not lie in the past.
     TIMER.write(ALARM + 4, u32::MAX);
     TIMER.write(ALARM, at as u32);

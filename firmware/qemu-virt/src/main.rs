@@ -4,27 +4,53 @@
 #![no_std]
 #![no_main]
 
+extern crate alloc;
+
 mod board;
+mod chip;
+mod clib;
 mod clock;
+mod entropy;
+mod flash;
+mod heap;
+mod kept;
+mod net;
+mod radio;
 mod registers;
+mod screen;
+mod stack;
+mod time;
+mod trial;
 mod uart;
+mod virtio;
 
 use core::fmt::Write;
 use core::panic::PanicInfo;
-use core::sync::atomic::Ordering;
 
 use embassy_executor::Spawner;
+use embassy_net::{Config, Runner, StackResources};
 use embassy_time::Instant;
+use embedded_io_async::Read as _;
 use meter_core::{Reading, Stamped, UnixMillis, payload};
+use meter_device::board::Start;
 use sml_wire::{Body, Decoder, Event};
+use static_cell::StaticCell;
 
 use board::{CONSOLE, METER};
+use chip::Chip;
+use device_network::{Net, Room, SOCKETS};
+use flash::Flash;
+use net::Ethernet;
+use radio::Radio;
+use screen::Screen;
 
 /// The longest telegram that is taken: the longest that is known has less than 700 bytes.
 const LONGEST: usize = 2048;
 
 #[embassy_executor::main(entry = "riscv_rt::entry")]
 async fn main(spawner: Spawner) {
+    stack::paint();
+    heap::start();
     let meter = board::start();
     say(format_args!(
         "meterline {} on qemu-virt",
@@ -38,40 +64,49 @@ async fn main(spawner: Spawner) {
         Ok(token) => spawner.spawn(token),
         Err(_) => board::exit(2),
     }
-    obey().await
+    let mut bench = trial::Bench {
+        chip: Chip::start(),
+        screen: Screen::start(),
+        flash: Flash::start(),
+        network: start_network(spawner),
+        authority: heapless::Vec::new(),
+    };
+    trial::obey(&mut bench).await
 }
 
-/// Does what the console says, until it says `exit`.
-async fn obey() {
-    let mut line = [0; 64];
-    let mut length = 0;
-    loop {
-        let mut byte = [0];
-        CONSOLE.read(&mut byte).await;
-        if byte == *b"\n" {
-            match &line[..length] {
-                b"exit" => board::exit(0),
-                b"info" => say(format_args!(
-                    "up {} ms, {} bytes lost",
-                    Instant::now().as_millis(),
-                    board::OVERRUN.load(Ordering::Relaxed)
-                )),
-                _ => say(format_args!("known are: info, exit")),
-            }
-            length = 0;
-        } else if let Some(place) = line.get_mut(length) {
-            *place = byte[0];
-            length += 1;
-        }
+/// The network, if QEMU has a card and a source of random numbers.
+fn start_network(spawner: Spawner) -> Option<(Radio, Net)> {
+    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    static ROOM: StaticCell<Room> = StaticCell::new();
+    if !entropy::start() {
+        return None;
     }
+    let card = Ethernet::start()?;
+    let mut seed = [0; 8];
+    entropy::fill(&mut seed);
+    let (stack, runner) = embassy_net::new(
+        card,
+        Config::dhcpv4(device_network::configure("meterline")),
+        RESOURCES.init_with(StackResources::new),
+        u64::from_le_bytes(seed),
+    );
+    spawner.spawn(run_network(runner).ok()?);
+    let net = Net::new(stack, ROOM.init_with(Room::new), entropy::fill).ok()?;
+    Some((Radio::new(stack), net))
+}
+
+#[embassy_executor::task]
+async fn run_network(mut runner: Runner<'static, Ethernet>) {
+    runner.run().await
 }
 
 #[embassy_executor::task]
 async fn read_meter() {
     let mut decoder = Decoder::new([0; LONGEST]);
     let mut buffer = [0; 128];
+    let mut head = &METER;
     loop {
-        let count = METER.read(&mut buffer).await;
+        let Ok(count) = head.read(&mut buffer).await;
         let mut input = &buffer[..count];
         while let Some(event) = decoder.next(&mut input) {
             match event {
@@ -105,6 +140,25 @@ fn say(text: core::fmt::Arguments<'_>) {
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    let _ = writeln!(&CONSOLE, "{info}");
-    board::exit(3)
+    fall(format_args!("{info}"))
+}
+
+/// What the processor cannot do: an access to nothing, an instruction that there is not.
+#[expect(unsafe_code, reason = "riscv-rt finds it by its name")]
+// SAFETY: it has the type that riscv-rt calls it with, and does not return.
+#[unsafe(export_name = "ExceptionHandler")]
+extern "C" fn exception(_: &riscv_rt::TrapFrame) -> ! {
+    fall(format_args!(
+        "exception {} at {:#x}, address {:#x}",
+        riscv::register::mcause::read().code(),
+        riscv::register::mepc::read(),
+        riscv::register::mtval::read()
+    ))
+}
+
+/// Says why, leaves it for the next run, and starts that.
+fn fall(words: core::fmt::Arguments<'_>) -> ! {
+    let _ = writeln!(&CONSOLE, "{words}");
+    kept::leave(Start::Panic, words);
+    board::reset()
 }

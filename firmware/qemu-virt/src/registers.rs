@@ -16,17 +16,39 @@ pub const METER_PORT: u32 = 0x1000;
 pub const INTERRUPTS: Registers = Registers(0x0c00_0000);
 /// The console's serial port.
 pub const CONSOLE: Registers = Registers(0x1000_0000);
+/// The first of eight virtio devices.
+pub const VIRTIO: Registers = Registers(0x1000_1000);
 /// The configuration of the PCI devices.
 pub const PCI: Registers = Registers(0x3000_0000);
+
+/// The stack's memory, as in `memory.x`.
+pub const STACK: Registers = Registers(0x807f_0000);
+/// The size of the stack and of the guard below it, in bytes.
+pub const STACK_SIZE: usize = 32 * 1024;
+/// Memory behind the program's own, which no start clears: what the last run left behind.
+pub const KEPT: Registers = Registers(0x8080_0000);
+/// The display's own memory.
+pub const PANEL: Registers = Registers(0x8081_0000);
 
 /// A block of registers: one of those above.
 #[derive(Clone, Copy, Debug)]
 pub struct Registers(usize);
 
 impl Registers {
+    /// The block that begins so many bytes later.
+    pub const fn block(self, offset: usize) -> Self {
+        Self(self.0 + offset)
+    }
+
+    /// Where it is, for a device that reads or writes there by itself.
+    pub const fn address(self) -> usize {
+        self.0
+    }
+
     #[expect(unsafe_code, reason = "a register is an address")]
     pub fn read<T: Width>(self, offset: usize) -> T {
-        // SAFETY: every machine `virt` has these devices, and what is behind one is no memory of ours.
+        // SAFETY: every machine `virt` has these devices, and what is behind one, like the stack below
+        // its pointer and the memory behind the program, is nothing that Rust knows of.
         unsafe { read_volatile((self.0 + offset) as *const T) }
     }
 

@@ -1,9 +1,11 @@
 //! A 16550: QEMU's `ns16550a` for the console, and its `pci-serial` for the meter.
 
+use core::convert::Infallible;
 use core::fmt;
 
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::pipe::Pipe;
+use embedded_io_async::{ErrorType, Read, Write};
 
 use crate::registers::Registers;
 
@@ -22,15 +24,13 @@ const RAISED: u8 = 0b1011;
 const HAS_BYTE: u8 = 1;
 const TAKES_BYTE: u8 = 1 << 5;
 
-/// Bytes that wait for their reader: a second of a meter at 9600 baud.
-type Received = Pipe<CriticalSectionRawMutex, 1024>;
-
-pub struct Uart {
+/// One with room for so many bytes that wait for their reader.
+pub struct Uart<const ROOM: usize> {
     registers: Registers,
-    received: Received,
+    received: Pipe<CriticalSectionRawMutex, ROOM>,
 }
 
-impl Uart {
+impl<const ROOM: usize> Uart<ROOM> {
     pub const fn new(registers: Registers) -> Self {
         Self {
             registers,
@@ -56,11 +56,6 @@ impl Uart {
         lost
     }
 
-    /// Waits for bytes.
-    pub async fn read(&self, buffer: &mut [u8]) -> usize {
-        self.received.read(buffer).await
-    }
-
     fn send(&self, byte: u8) {
         while self.registers.read::<u8>(LINE_STATUS) & TAKES_BYTE == 0 {}
         self.registers.write(DATA, byte);
@@ -68,9 +63,31 @@ impl Uart {
 }
 
 /// Writes at once, and waits for the line.
-impl fmt::Write for &Uart {
+impl<const ROOM: usize> fmt::Write for &Uart<ROOM> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.bytes().for_each(|byte| self.send(byte));
+        Ok(())
+    }
+}
+
+impl<const ROOM: usize> ErrorType for &Uart<ROOM> {
+    type Error = Infallible;
+}
+
+impl<const ROOM: usize> Read for &Uart<ROOM> {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
+        Ok(self.received.read(buffer).await)
+    }
+}
+
+/// Writes at once: QEMU's line takes any byte in no time.
+impl<const ROOM: usize> Write for &Uart<ROOM> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        bytes.iter().for_each(|&byte| self.send(byte));
+        Ok(bytes.len())
+    }
+
+    async fn flush(&mut self) -> Result<(), Infallible> {
         Ok(())
     }
 }
