@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("meter-core", &["sml-wire"]),
     ("meter-screens", &["meter-core"]),
     ("meter-device", &["sml-wire", "meter-core", "meter-screens"]),
+    ("oled", &[]),
     ("meter-sim", &["sml-wire", "meter-core"]),
     ("meter-gateway", &["sml-wire", "meter-core"]),
     (
@@ -29,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("recordings", &[]),
     ("emulator", &["recordings"]),
-    ("xtask", &["recordings"]),
+    ("xtask", &["oled", "recordings"]),
 ];
 
 /// All that the crates without an operating system may depend on, from anywhere.
@@ -37,6 +38,7 @@ const CORE_DEPENDENCIES: &[(&str, &[&str])] = &[
     ("sml-wire", &["memchr"]),
     ("meter-core", &["sml-wire"]),
     ("meter-screens", &["embedded-graphics", "meter-core"]),
+    ("oled", &["embedded-graphics", "embedded-hal-async"]),
     (
         "meter-device",
         &[
