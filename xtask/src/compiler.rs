@@ -16,11 +16,16 @@ pub struct Compiler {
     kind: Kind,
 }
 
+/// What has a compiler for Espressif's own processors.
+const ESPRESSIF: &str = "run `cargo install espup && espup install`, then `. ~/export-esp.sh`";
+
 enum Kind {
     /// The one in use, with the target's core library from rustup.
     Rustup,
     /// Debian's, which builds the core libraries from their source.
     Debian,
+    /// Espressif's, which rustup has under the name `esp`. It builds the core libraries, too.
+    Espressif,
 }
 
 impl Compiler {
@@ -29,10 +34,14 @@ impl Compiler {
         if let Some(kind) = Kind::find(target)? {
             return Ok(Ok(Self { target, kind }));
         }
-        let fix = format!(
-            "run `rustup target add {target}`, or `sudo apt-get install {}`",
-            PACKAGES.join(" ")
-        );
+        let fix = if is_xtensa(target) {
+            ESPRESSIF.to_owned()
+        } else {
+            format!(
+                "run `rustup target add {target}`, or `sudo apt-get install {}`",
+                PACKAGES.join(" ")
+            )
+        };
         if process::is_ci() {
             return Err(Failure::Missing {
                 what: format!("a compiler for {target}"),
@@ -48,6 +57,7 @@ impl Compiler {
         process::target().join(match self.kind {
             Kind::Rustup => "microcontroller",
             Kind::Debian => "microcontroller-debian",
+            Kind::Espressif => "microcontroller-espressif",
         })
     }
 
@@ -60,6 +70,20 @@ impl Compiler {
     pub fn build(&self, manifest: &Path) -> Command {
         let mut command = match self.kind {
             Kind::Rustup => process::cargo(&["build"]),
+            Kind::Espressif => {
+                let mut command = Command::new("rustup");
+                command.current_dir(process::root()).args([
+                    "run",
+                    "esp",
+                    "cargo",
+                    "build",
+                    "-Zbuild-std=core,alloc",
+                ]);
+                for inherited in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTC_WRAPPER"] {
+                    command.env_remove(inherited);
+                }
+                command
+            }
             Kind::Debian => {
                 let linker = self.target.to_uppercase().replace('-', "_");
                 let mut command = Command::new("/usr/bin/cargo");
@@ -87,6 +111,10 @@ impl Compiler {
 
 impl Kind {
     fn find(target: &str) -> Result<Option<Self>, Failure> {
+        if is_xtensa(target) {
+            let there = process::answers("rustup", &["run", "esp", "rustc", "--version"]);
+            return Ok(there.then_some(Self::Espressif));
+        }
         if rustup_has(target) {
             return Ok(Some(Self::Rustup));
         }
@@ -104,6 +132,11 @@ impl Kind {
         }
         Ok(None)
     }
+}
+
+/// The processors of ESP32 and ESP32-S3, for which upstream Rust has no inline assembly.
+fn is_xtensa(target: &str) -> bool {
+    target.starts_with("xtensa")
 }
 
 fn rustup_has(target: &str) -> bool {

@@ -7,11 +7,13 @@ use crate::console;
 use crate::failure::Failure;
 use crate::process::{self, cargo};
 use crate::reference;
+use crate::wiring;
 
 /// Checks the configuration reference and runs the console blocks of all documents.
 pub fn check() -> Result<(), Failure> {
     let programs = programs()?;
     reference::check(&programs)?;
+    wiring::check()?;
     let mut blocks = 0;
     for document in documents()? {
         blocks += console::run(&document, &programs)?;
@@ -22,7 +24,8 @@ pub fn check() -> Result<(), Failure> {
 
 /// Writes what is written from the program.
 pub fn write() -> Result<(), Failure> {
-    reference::write(&programs()?)
+    reference::write(&programs()?)?;
+    wiring::write()
 }
 
 /// Where the program lies, newly built.

@@ -49,6 +49,24 @@ pub enum Failure {
         /// Its limit.
         limit: u64,
     },
+    /// A measured number is under its limit.
+    #[error("{what} is {measured}, and has to be {limit} at least")]
+    UnderLimit {
+        /// What was measured, with its unit.
+        what: &'static str,
+        /// The measured number.
+        measured: u64,
+        /// Its limit.
+        limit: u64,
+    },
+    /// A description of a board, or a file for one, is wrong.
+    #[error("{}: {what}", file.display())]
+    Board {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A built program is no ELF file that can be measured.
     #[error("the built program cannot be measured: {0}")]
     Elf(#[from] object::Error),

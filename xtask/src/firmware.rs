@@ -12,6 +12,16 @@ use crate::process::{self, cargo};
 use crate::steps::Done;
 use crate::system;
 
+pub mod boards;
+mod budget;
+mod esptool;
+mod image;
+
+use boards::Known;
+use budget::Sizes;
+use esptool::Esptool;
+use image::Images;
+
 /// QEMU's board `virt` is told to have this processor.
 const TARGET: &str = "riscv32imac-unknown-none-elf";
 
@@ -25,20 +35,49 @@ const LIMIT: u64 = 640 * 1024;
 /// What to do with the firmware.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Builds the program for QEMU's board `virt`.
-    Build,
-    /// Boots it with simulated meters on its serial port.
+    /// Builds programs and images: without arguments for QEMU's board `virt`, ESP32-C3 and ESP32-C6.
+    Build {
+        /// `qemu`, a chip (`esp32c3`, `esp32c6`, `esp32`, `esp32s3`), or a board by the name of its
+        /// file in `firmware/esp32/boards`.
+        #[arg(long, visible_alias = "board", value_name = "NAME")]
+        chip: Option<String>,
+    },
+    /// Boots it in QEMU with simulated meters on its serial port.
     Test,
-    /// Builds it and holds its size against the budget.
+    /// Builds all and holds the sizes against the budgets.
     Sizes,
+    /// Builds for a board and writes it to the one that is plugged in. Its settings stay.
+    Flash {
+        /// The board, by the name of its file in `firmware/esp32/boards`.
+        #[arg(long, visible_alias = "chip", value_name = "NAME")]
+        board: String,
+        /// Where it is plugged in. Without it, all ports are tried.
+        #[arg(long)]
+        port: Option<String>,
+    },
+    /// Shows what a board says, and sends what is typed.
+    Monitor {
+        /// Where it is plugged in.
+        #[arg(long)]
+        port: Option<String>,
+    },
 }
+
+/// What is built everywhere; the other chips need Espressif's compiler.
+const BUILT: &[&str] = &["esp32c3", "esp32c6"];
 
 /// Does it.
 pub fn run(command: &Command) -> Result<(), Failure> {
     let done = match command {
-        Command::Build => build().map(|_| Done::Passed),
+        Command::Build { chip: None } => all(),
+        Command::Build { chip: Some(name) } if name == "qemu" => build().map(done),
+        Command::Build { chip: Some(name) } => {
+            images(&boards::find(name)?).map(|made| done(made.map(|(_, images)| images.merged)))
+        }
         Command::Test => test(),
-        Command::Sizes => sizes(),
+        Command::Sizes => sizes().and_then(|done| then(done, chips)),
+        Command::Flash { board, port } => flash(&boards::find(board)?, port.as_deref()),
+        Command::Monitor { port } => image::monitor(port.as_deref()).map(Done::from),
     }?;
     if let Done::Skipped(fix) = done {
         println!("not done: {fix}");
@@ -46,12 +85,60 @@ pub fn run(command: &Command) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Builds it within its budget, and tries it.
-pub fn check() -> Result<Done, Failure> {
-    match sizes()? {
-        Done::Passed => test(),
+fn then(before: Done, next: impl FnOnce() -> Result<Done, Failure>) -> Result<Done, Failure> {
+    match before {
+        Done::Passed => next(),
         skipped @ Done::Skipped(_) => Ok(skipped),
     }
+}
+
+fn done(built: Result<PathBuf, String>) -> Done {
+    built.map_or_else(Done::Skipped, |_| Done::Passed)
+}
+
+fn all() -> Result<Done, Failure> {
+    then(done(build()?), chips)
+}
+
+/// The images for each chip that can be built for everywhere, within their budgets.
+pub fn chips() -> Result<Done, Failure> {
+    for chip in BUILT {
+        let board = boards::find(chip)?;
+        match images(&board)? {
+            Ok((_, images)) => images.sizes.check()?,
+            Err(fix) => return Ok(Done::Skipped(fix)),
+        }
+    }
+    Ok(Done::Passed)
+}
+
+/// Makes the images for a board. Without a tool for that, the line that gets it.
+fn images(board: &Known) -> Result<Result<(Esptool, Images), String>, Failure> {
+    println!("{} ({})", board.name, board.key);
+    let program = match image::link(board)? {
+        Ok(program) => program,
+        Err(fix) => return Ok(Err(fix)),
+    };
+    let esptool = match Esptool::find()? {
+        Ok(esptool) => esptool,
+        Err(fix) => return Ok(Err(fix)),
+    };
+    let images = image::make(&esptool, board, &program)?;
+    println!("{}", images.merged.display());
+    println!("{}\n{}", Sizes::heading(), images.sizes.row(&board.key));
+    Ok(Ok((esptool, images)))
+}
+
+fn flash(board: &Known, port: Option<&str>) -> Result<Done, Failure> {
+    match images(board)? {
+        Ok((esptool, images)) => images.write(&esptool, port).map(Done::from),
+        Err(fix) => Ok(Done::Skipped(fix)),
+    }
+}
+
+/// Builds it within its budget, and tries it.
+pub fn check() -> Result<Done, Failure> {
+    then(sizes()?, test)
 }
 
 fn build() -> Result<Result<PathBuf, String>, Failure> {

@@ -19,6 +19,7 @@ mod reference;
 mod steps;
 mod system;
 mod test;
+mod wiring;
 
 use std::process::ExitCode;
 

@@ -44,13 +44,15 @@ pub fn answers(program: &str, arguments: &[&str]) -> bool {
 
 /// Runs a command to its end; what it prints goes to the terminal.
 pub fn run(command: &mut Command) -> Result<(), Failure> {
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|source| Failure::NotStarted {
-            command: written(command),
-            source,
-        })?;
+    interact(command.stdin(Stdio::null()))
+}
+
+/// Runs a command that talks with the person at the terminal.
+pub fn interact(command: &mut Command) -> Result<(), Failure> {
+    let status = command.status().map_err(|source| Failure::NotStarted {
+        command: written(command),
+        source,
+    })?;
     if status.success() {
         Ok(())
     } else {

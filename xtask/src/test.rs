@@ -29,6 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     steps.run("format", || {
         process::run(&mut cargo(&["fmt", "--all", "--check"]))?;
         for firmware in [
+            "firmware/esp32/Cargo.toml",
             "firmware/network/Cargo.toml",
             "firmware/qemu-virt/Cargo.toml",
         ] {
@@ -57,6 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         steps.run("demo", demo);
         steps.run("microcontroller", embedded::check);
         steps.run("firmware", firmware::check);
+        steps.run("firmware for chips", firmware::chips);
         steps.run("fuzz targets and measurements", beside);
         steps.run("licences and sources", licences);
         steps.run("advisories", advisories);
