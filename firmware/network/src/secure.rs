@@ -1,10 +1,10 @@
 //! TLS over a TCP connection: 1.2 or 1.3, the server always verified, sessions resumed.
 
-use alloc::ffi::CString;
-use alloc::string::String;
 use core::cell::RefCell;
 
+use embassy_time::{Duration, Instant};
 use embedded_io_async::ErrorKind;
+use heapless::{CString, String};
 use mbedtls_rs::{
     Certificate, ClientSessionConfig, SavedSession, Session, SessionConfig, SessionError, Tls, X509,
 };
@@ -22,16 +22,23 @@ const NOT_YET_VALID: u32 = 0x200;
 /// No certificate was looked at.
 const NOT_VERIFIED: u32 = u32::MAX;
 
+/// For so long a session stands for a verified certificate, which may expire meanwhile.
+const TRUST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest name of a server.
+const NAME: usize = 128;
+
 /// A session that the next connection to the same server may go on with.
 pub struct Remembered {
     peer: Peer,
+    verified: Instant,
     session: SavedSession,
 }
 
 /// Who a session was made with, and on whose word.
 #[derive(PartialEq, Eq)]
 struct Peer {
-    host: String,
+    host: String<NAME>,
     port: u16,
     /// Length and checksum of the private authority: after a change of the settings the server is
     /// verified anew.
@@ -39,14 +46,14 @@ struct Peer {
 }
 
 impl Peer {
-    fn new(server: &Server<'_>, authority: Option<&[u8]>) -> Self {
+    fn new(server: &Server<'_>, authority: Option<&[u8]>) -> Result<Self, ConnectError> {
         const CHECKSUM: crc::Crc<u32, crc::NoTable> =
             crc::Crc::<u32, crc::NoTable>::new(&crc::CRC_32_ISCSI);
-        Self {
-            host: server.host.into(),
+        Ok(Self {
+            host: String::try_from(server.host).map_err(|_| ConnectError::UnknownHost)?,
             port: server.port,
             authority: authority.map(|der| (der.len(), CHECKSUM.checksum(der))),
-        }
+        })
     }
 }
 
@@ -54,6 +61,8 @@ impl Peer {
 pub struct Secured<'n> {
     session: Session<'n, Wire<'n>>,
     remembered: &'n RefCell<Option<Remembered>>,
+    /// Not before this its certificate was verified.
+    verified: Instant,
     /// Taken when it is remembered; nobody wants a session that broke.
     peer: Option<Peer>,
 }
@@ -74,16 +83,23 @@ pub async fn open<'n>(
         ca_chain: Some(trusted),
         ..ClientSessionConfig::new()
     });
-    let name = CString::new(server.host).map_err(|_| ConnectError::UnknownHost)?;
+    let peer = Peer::new(server, authority)?;
+    let mut name = CString::<{ NAME + 1 }>::new();
+    name.extend_from_bytes(server.host.as_bytes())
+        .map_err(|_| ConnectError::UnknownHost)?;
     let mut session =
         Session::new(tls.reference(), wire, &config).map_err(|error| refusal(error, 0))?;
     session
-        .set_server_name(&name)
+        .set_server_name(name.as_c_str())
         .map_err(|error| refusal(error, 0))?;
 
-    let peer = Peer::new(server, authority);
     // If it is refused, the next connection starts afresh.
-    let earlier = remembered.take().filter(|earlier| earlier.peer == peer);
+    let earlier = remembered
+        .take()
+        .filter(|earlier| earlier.peer == peer && earlier.verified.elapsed() < TRUST);
+    let verified = earlier
+        .as_ref()
+        .map_or_else(Instant::now, |earlier| earlier.verified);
     let made = match &earlier {
         Some(earlier) => session.connect_with_session(&earlier.session).await,
         None => session.connect().await,
@@ -92,6 +108,7 @@ pub async fn open<'n>(
         Ok(()) => Ok(Secured {
             session,
             remembered,
+            verified,
             peer: Some(peer),
         }),
         Err(error) => Err(refusal(error, session.tls_verification_details())),
@@ -169,7 +186,11 @@ impl Drop for Secured<'_> {
             && let Ok(session) = self.session.save()
             && let Ok(mut place) = self.remembered.try_borrow_mut()
         {
-            *place = Some(Remembered { peer, session });
+            *place = Some(Remembered {
+                peer,
+                verified: self.verified,
+                session,
+            });
         }
     }
 }

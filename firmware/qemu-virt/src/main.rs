@@ -39,10 +39,27 @@ use static_cell::StaticCell;
 use board::{CONSOLE, METER};
 use chip::Chip;
 use device_network::{Net, Room, SOCKETS};
-use flash::Flash;
+use flash::{Flash, Part};
 use net::Ethernet;
 use radio::Radio;
 use screen::Screen;
+use time::Time;
+use uart::Uart;
+
+/// The board, as the application knows it.
+pub struct QemuVirt;
+
+impl meter_device::board::Board for QemuVirt {
+    type Time = Time;
+    type Radio = Radio;
+    type Network = Net;
+    type Flash = Part;
+    type Head = &'static Uart<4096>;
+    type Keyboard = &'static Uart<1024>;
+    type Paper = &'static Uart<1024>;
+    type Screen = Screen;
+    type Chip = Chip;
+}
 
 /// The longest telegram that is taken: the longest that is known has less than 700 bytes.
 const LONGEST: usize = 2048;

@@ -93,6 +93,11 @@ async fn perform(bench: &mut Bench, line: &str) {
             say(format_args!("ca of {} bytes", bench.authority.len()));
         }
         "get" => get(bench, next(), next(), next(), next()).await,
+        "eat" => {
+            let bytes = next().parse().unwrap_or(0);
+            core::mem::forget(alloc::vec::Vec::<u8>::with_capacity(bytes));
+            say(format_args!("{:?}", bench.chip.memory()));
+        }
         "flash" => try_flash(bench).await,
         "screen" => {
             let style = PrimitiveStyle::with_stroke(BinaryColor::On, 3);
