@@ -1,8 +1,13 @@
 //! The firmware as a program that tests can boot: QEMU's riscv32 board `virt`, with the console as
-//! lines of text and the meter's read head as a socket.
+//! lines of text, the meter's read head as a socket, and QEMU's monitor for cable, button and display.
+//!
+//! The host is 10.0.2.2 for the board, and the board's flash is a file that outlives a reset.
+
+mod monitor;
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -11,7 +16,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tempfile::TempDir;
+
+use monitor::Monitor;
+pub use monitor::{HEIGHT, Picture, WIDTH};
 
 /// What all of it may fail with.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -28,6 +37,27 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// A meter's line: 9600 baud, 8N1.
 const BYTES_A_SECOND: u32 = 960;
 
+/// The flash of a chip, erased.
+const FLASH: usize = 1024 * 1024;
+
+/// The devices that the board has beside those of QEMU's `virt`.
+const DEVICES: &[&str] = &[
+    "-global",
+    "virtio-mmio.force-legacy=false",
+    "-netdev",
+    "user,id=n0",
+    "-device",
+    "virtio-net-device,netdev=n0",
+    "-device",
+    "virtio-rng-device",
+    "-device",
+    "virtio-keyboard-device",
+    "-device",
+    "virtio-blk-device,drive=flash",
+    "-device",
+    "pci-serial,chardev=meter",
+];
+
 /// A board that runs. Dropping it switches it off.
 #[derive(Debug)]
 pub struct Board {
@@ -35,6 +65,7 @@ pub struct Board {
     console: ChildStdin,
     lines: Receiver<String>,
     meter: UnixStream,
+    monitor: Monitor,
     /// What the console has said so far.
     said: Vec<String>,
     _folder: TempDir,
@@ -54,7 +85,9 @@ impl Board {
             return Ok(None);
         };
         let folder = tempfile::tempdir()?;
-        let head = folder.path().join("meter");
+        let [head, talk, flash] =
+            ["meter", "monitor", "flash"].map(|name| folder.path().join(name));
+        fs::write(&flash, vec![0xff; FLASH])?;
         let mut child = Command::new(QEMU)
             .args([
                 "-machine", "virt", "-smp", "1", "-m", "16M", "-bios", "none",
@@ -67,7 +100,14 @@ impl Board {
                 "socket,id=meter,path={},server=on,wait=off",
                 head.display()
             ))
-            .args(["-device", "pci-serial,chardev=meter"])
+            .arg("-qmp")
+            .arg(format!("unix:{},server=on,wait=off", talk.display()))
+            .arg("-drive")
+            .arg(format!(
+                "if=none,id=flash,format=raw,file={}",
+                flash.display()
+            ))
+            .args(DEVICES)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -85,11 +125,13 @@ impl Board {
             }
         });
         let meter = connect(&head, &mut child)?;
+        let monitor = Monitor::new(connect(&talk, &mut child)?, folder.path().into())?;
         let mut board = Self {
             child,
             console,
             lines,
             meter,
+            monitor,
             said: Vec::new(),
             _folder: folder,
         };
@@ -135,6 +177,28 @@ impl Board {
                 return Ok(line);
             }
         }
+    }
+
+    /// Plugs the network's cable in, or pulls it.
+    pub fn plug(&mut self, plugged_in: bool) -> Result {
+        let arguments = json!({ "name": "n0", "up": plugged_in });
+        self.monitor.execute("set_link", &arguments).map(drop)
+    }
+
+    /// Presses the button.
+    pub fn press(&mut self) -> Result {
+        let arguments = json!({ "keys": [{ "type": "qcode", "data": "spc" }] });
+        self.monitor.execute("send-key", &arguments).map(drop)
+    }
+
+    /// Presses the reset button: the flash stays as it is.
+    pub fn reset(&mut self) -> Result {
+        self.monitor.execute("system_reset", &json!({})).map(drop)
+    }
+
+    /// What the display shows.
+    pub fn picture(&mut self) -> Result<Picture> {
+        self.monitor.picture()
     }
 
     /// Lets the firmware end, and returns its exit status and all that it said.
