@@ -5,6 +5,8 @@
 
 mod monitor;
 
+pub mod improv;
+
 use std::env;
 use std::error::Error;
 use std::fs;
