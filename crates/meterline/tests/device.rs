@@ -15,12 +15,15 @@ use std::time::Duration;
 use meter_core::{ServerId, UnixMillis};
 use meter_device::board::{Memory, Start};
 use meter_device::console::{
-    Command, Delivery, Done, Entry, Event, Help, Info, Log, Meter, Network, Port, Refused,
+    Command, Delivery, Done, Event, Help, Info, Meter, Network, Port, Refused,
 };
 use meter_device::outbox::Status;
 use meter_device::settings::Settings;
 use program::{Outcome, meterline, run, text};
 use rustix::pty::OpenptFlags;
+
+/// An error and a refused reading, as the ring of the device tells them.
+const LOG: &str = r#"{"log":[{"kind":"ERROR","boot":3,"uptime_s":70,"time_ms":1800000000000,"text":"index out of bounds","heap_peak":41200,"stack_peak":9100,"backlog":0},{"kind":"REFUSED","status":400,"time_ms":1800000000000,"reading":"7677"}]}"#;
 
 /// What a device knows in these tests.
 #[derive(Clone, Default)]
@@ -64,16 +67,7 @@ impl Fake {
                 }
                 Err(refused) => Refused(command.name(), refused).to_string(),
             },
-            Command::Log => Log([Entry {
-                boot: 3,
-                uptime: Duration::from_secs(70),
-                time: Some(UnixMillis(1_800_000_000_000)),
-                kind: "panic",
-                text: "index out of bounds",
-                count: 2,
-            }]
-            .into_iter())
-            .to_string(),
+            Command::Log => LOG.to_owned(),
             Command::Accept => Refused(command.name(), "no meter is refused").to_string(),
             Command::Restart => Done::Restarting.to_string(),
             Command::Forget => Done::Forgotten.to_string(),
@@ -151,9 +145,10 @@ fn info_and_log_are_shown() -> Outcome {
     assert_eq!(json["outbox"]["in_flash"], 2);
     let output = run(&["device", "log", "--port", &port])?;
     let shown = text(&output.stdout);
-    assert!(
-        shown.contains("run 3 after 1m10s: panic: index out of bounds (2 times)"),
-        "{shown}"
+    assert_eq!(
+        shown,
+        "2027-01-15T08:00:00.000Z, run 3 after 1m10s: ERROR: index out of bounds\n\
+         2027-01-15T08:00:00.000Z: REFUSED: the server refused a reading for good (400): 7677\n"
     );
     Ok(())
 }

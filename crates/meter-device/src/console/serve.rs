@@ -160,7 +160,10 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
                 Ok(settings) => {
                     let saved = context.safe.lock().await.save(&settings).await;
                     match saved {
-                        Ok(()) => self.say(Done::Configured).await,
+                        Ok(()) => {
+                            self.say(Done::Configured).await;
+                            return Then::Restart;
+                        }
                         Err(error) => self.say(Refused(command.name(), error)).await,
                     }
                 }
@@ -266,7 +269,8 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
             Request::State => {
                 if context.is_online() {
                     self.send(Packet::state(State::Provisioned)).await;
-                    self.send(Packet::answer(improv::Command::Wifi, &[])).await;
+                    // Browsers wait for it, and for no answer to another command.
+                    self.send(Packet::answer(command, &[])).await;
                 } else {
                     self.send(Packet::state(State::Ready)).await;
                 }

@@ -57,18 +57,19 @@ pub fn log(log: &Value) -> String {
     let mut out = String::new();
     for entry in entries {
         let when = time(&entry["time_ms"]).unwrap_or("time not known".into());
-        let times = match entry["count"].as_u64() {
-            None | Some(0 | 1) => String::new(),
-            Some(count) => format!(" ({count} times)"),
+        let kind = text(&entry["kind"]);
+        let run = match entry["boot"].as_u64() {
+            Some(boot) => format!(", run {boot} after {}", span(&entry["uptime_s"])),
+            None => String::new(),
         };
-        let _ = writeln!(
-            out,
-            "{when}, run {} after {}: {}: {}{times}",
-            entry["boot"],
-            span(&entry["uptime_s"]),
-            text(&entry["kind"]),
-            text(&entry["text"]),
-        );
+        let what = match entry["status"].as_u64() {
+            Some(status) => format!(
+                "the server refused a reading for good ({status}): {}",
+                text(&entry["reading"])
+            ),
+            None => text(&entry["text"]),
+        };
+        let _ = writeln!(out, "{when}{run}: {kind}: {what}");
     }
     out
 }
