@@ -46,6 +46,18 @@ const TOOLS: &[Tool] = &[
         essential: false,
     },
     Tool {
+        program: "mosquitto",
+        package: "mosquitto",
+        purpose: "is the real broker that the device's tests publish to",
+        essential: false,
+    },
+    Tool {
+        program: "mosquitto_sub",
+        package: "mosquitto-clients",
+        purpose: "says in tests what has reached the broker",
+        essential: false,
+    },
+    Tool {
         program: "ip",
         package: "iproute2",
         purpose: "makes the network without names for a test of the program's end",

@@ -37,9 +37,9 @@ use self::reason::{fault, verdict};
 use self::room::LONGEST_PACKET;
 pub use self::room::Room;
 use self::topic::Text;
-pub use self::topic::is_topic;
 use crate::board::Time;
 use crate::format::{Fill, Format};
+use crate::settings::{self, Secret};
 use crate::stream::Buffered;
 use crate::verdict::{Fault, Verdict};
 
@@ -62,7 +62,7 @@ pub struct Target<'a> {
     pub user: Option<&'a str>,
     /// Password.
     pub password: Option<&'a str>,
-    /// The topic, with `{meter}` where the meter's id belongs; [`is_topic`] must hold for it.
+    /// The topic, with `{meter}` where the meter's id belongs, and without wildcards.
     pub topic: &'a str,
     /// What a message looks like.
     pub format: Format,
@@ -79,7 +79,20 @@ pub struct Discovery<'a> {
     pub expire_after: u32,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    /// As it is set, for the device of this name. `discovery` counts where it is switched on.
+    #[must_use]
+    pub fn new(settings: &'a settings::Mqtt, name: &'a str, discovery: Discovery<'a>) -> Self {
+        Self {
+            client_id: settings.client_id(name),
+            user: settings.user.as_ref().map(Secret::expose),
+            password: settings.password.as_ref().map(Secret::expose),
+            topic: settings.topic(),
+            format: settings.format,
+            discovery: settings.discovery.then_some(discovery),
+        }
+    }
+
     /// How many of the readings, from the first on, one message can hold that is no longer than a buffer
     /// of so many bytes. 0 when the first one alone is too long.
     #[must_use]

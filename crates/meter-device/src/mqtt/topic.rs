@@ -9,13 +9,6 @@ use super::Target;
 
 const METER: &str = "{meter}";
 
-/// Whether a text can be the topic of readings: neither empty nor reserved, and without wildcards.
-#[must_use]
-pub fn is_topic(text: &str) -> bool {
-    let forbidden = |letter: char| letter.is_control() || matches!(letter, '#' | '+');
-    !text.is_empty() && !text.starts_with('$') && !text.contains(forbidden)
-}
-
 /// A topic that was put together.
 pub(super) struct Text;
 

@@ -11,8 +11,9 @@ use meter_core::Stamped;
 
 use crate::board::Time;
 use crate::format::{Count, Fill, Format};
+use crate::settings::{self, Secret};
 use crate::stream::Buffered;
-use crate::url::Url;
+use crate::url::{Url, UrlError};
 use crate::verdict::{Fault, Verdict};
 
 /// How long the rest of an answer may take once its status is known. What the status says stands in any
@@ -26,9 +27,9 @@ pub struct Target<'a> {
     pub url: Url<'a>,
     /// What a body looks like.
     pub format: Format,
-    /// The value of the header `Authorization`; [`is_header_value`] must hold for it.
+    /// The value of the header `Authorization`, one line of ASCII.
     pub authorization: Option<&'a str>,
-    /// The value of the header `User-Agent`; [`is_header_value`] must hold for it.
+    /// The value of the header `User-Agent`, one line of ASCII.
     pub agent: &'a str,
 }
 
@@ -41,13 +42,17 @@ pub struct Posted {
     pub reusable: bool,
 }
 
-/// Whether a text can be the value of a header: one line that is printable ASCII.
-#[must_use]
-pub fn is_header_value(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-}
+impl<'a> Target<'a> {
+    /// As it is set; settings that were accepted fit.
+    pub fn new(settings: &'a settings::Rest, agent: &'a str) -> Result<Self, UrlError> {
+        Ok(Self {
+            url: settings.url()?,
+            format: settings.format,
+            authorization: settings.authorization.as_ref().map(Secret::expose),
+            agent,
+        })
+    }
 
-impl Target<'_> {
     /// How many of the readings, from the first on, [`post`] can send at once with a buffer of so many
     /// bytes. 0 when the first one alone is too long.
     #[must_use]
