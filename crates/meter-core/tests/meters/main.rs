@@ -6,6 +6,7 @@
 )]
 
 mod guard;
+mod homeassistant;
 mod made;
 mod payload;
 mod reading;
