@@ -45,8 +45,33 @@ pub enum Task {
     Console,
 }
 
+impl Task {
+    const ALL: [Self; 7] = [
+        Self::Meter,
+        Self::Keep,
+        Self::Deliver,
+        Self::Network,
+        Self::Clock,
+        Self::Screen,
+        Self::Console,
+    ];
+
+    /// The word in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Meter => "meter",
+            Self::Keep => "outbox",
+            Self::Deliver => "delivery",
+            Self::Network => "network",
+            Self::Clock => "clock",
+            Self::Screen => "screen",
+            Self::Console => "console",
+        }
+    }
+}
+
 /// How many tasks the watchdog waits for.
-const TASKS: usize = 7;
+const TASKS: usize = Task::ALL.len();
 
 /// What the light is lit for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,14 +326,14 @@ impl<'b, B: Board> Context<'b, B> {
     }
 
     /// The task that has been silent for longest, and for how long.
-    pub fn most_silent(&self) -> (usize, Duration) {
+    pub fn most_silent(&self) -> (Task, Duration) {
         let now = self.now();
-        let silent = self.alive.get().map(|last| now.saturating_sub(last));
-        silent
+        let silences = self.alive.get().map(|last| now.saturating_sub(last));
+        Task::ALL
             .into_iter()
-            .enumerate()
+            .zip(silences)
             .max_by_key(|(_, silence)| *silence)
-            .unwrap_or_default()
+            .unwrap_or((Task::Meter, Duration::ZERO))
     }
 
     /// Waits for a bell or a moment, and says in between that the task lives.

@@ -66,7 +66,11 @@ pub async fn watch<B: Board>(context: &Context<'_, B>) -> ! {
             told = true;
             context.say(
                 Level::Error,
-                format_args!("watchdog: task {task} hangs for {} s", silence.as_secs()),
+                format_args!(
+                    "watchdog: the {} hangs for {} s",
+                    task.as_str(),
+                    silence.as_secs()
+                ),
             );
         }
         context.time.pause(MEAL).await;

@@ -127,7 +127,14 @@ impl Log {
             self.lost.set(self.lost.get().saturating_add(1));
             return;
         }
-        let _ = self.lines.try_write(line.as_bytes());
+        let mut rest = line.as_bytes();
+        // A pipe takes no more at once than lies before its end.
+        while let Ok(count) = self.lines.try_write(rest) {
+            rest = rest.get(count..).unwrap_or_default();
+            if rest.is_empty() {
+                return;
+            }
+        }
     }
 
     fn is_new(&self, event: &Event) -> bool {
@@ -172,9 +179,27 @@ mod tests {
     use embassy_futures::block_on;
 
     fn printed(log: &Log) -> std::string::String {
-        let mut buffer = [0; 4096];
-        let count = block_on(log.lines(&mut buffer));
-        std::string::String::from_utf8_lossy(&buffer[..count]).into_owned()
+        let mut text = std::vec::Vec::new();
+        while !log.lines.is_empty() {
+            let mut buffer = [0; 256];
+            let count = block_on(log.lines(&mut buffer));
+            text.extend_from_slice(&buffer[..count]);
+        }
+        std::string::String::from_utf8_lossy(&text).into_owned()
+    }
+
+    #[test]
+    fn lines_are_whole_wherever_they_lie_in_the_pipe() {
+        let log = Log::new();
+        for number in 0..1000 {
+            log.say(
+                Duration::ZERO,
+                Level::Info,
+                format_args!("line {number} of many"),
+            );
+            let wanted = std::format!("        0.000 INFO  line {number} of many\n");
+            assert_eq!(printed(&log), wanted);
+        }
     }
 
     #[test]

@@ -11,7 +11,10 @@ use meter_device::settings::Settings;
 use meter_device::settings::{SCRATCH, Store};
 use meter_sim::{Meter, MeterConfig, Telegram, model};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex, split};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, WriteHalf, duplex, split,
+};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep_until};
 
@@ -37,7 +40,40 @@ pub struct Device {
 pub struct Running {
     application: JoinHandle<()>,
     head: DuplexStream,
+    console: Console,
+}
+
+/// Whoever sits at the console.
+struct Console {
+    typed: WriteHalf<DuplexStream>,
+    answers: UnboundedReceiver<Value>,
     log: JoinHandle<String>,
+}
+
+impl Console {
+    fn new(line: DuplexStream) -> Self {
+        let (printed, typed) = split(line);
+        let (sender, answers) = unbounded_channel();
+        let log = spawn_local(async move {
+            let mut lines = BufReader::new(printed).lines();
+            let mut log = String::new();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if line.starts_with('{') {
+                    // Nobody may wait for it.
+                    let _ = sender.send(serde_json::from_str(&line).unwrap());
+                } else {
+                    log.push_str(&line);
+                    log.push('\n');
+                }
+            }
+            log
+        });
+        Self {
+            typed,
+            answers,
+            log,
+        }
+    }
 }
 
 impl Device {
@@ -93,7 +129,6 @@ impl Device {
             },
             chip: Silicon {
                 world: Rc::clone(world),
-                clock,
                 started,
                 words,
                 random: 7,
@@ -102,16 +137,10 @@ impl Device {
             version: "0.0.0",
         };
         let application = spawn_local(app::run::<_, SECTORS>(parts));
-        let log = spawn_local(async move {
-            let mut operator = operator;
-            let mut text = Vec::new();
-            let _ = operator.read_to_end(&mut text).await;
-            String::from_utf8_lossy(&text).into_owned()
-        });
         self.running = Some(Running {
             application,
             head,
-            log,
+            console: Console::new(operator),
         });
     }
 
@@ -123,8 +152,16 @@ impl Device {
         running.application.abort();
         // It is aborted, which is what was asked for.
         let _ = running.application.await;
-        self.outbox.power();
-        running.log.await.unwrap()
+        drop(running.console.typed);
+        running.console.log.await.unwrap()
+    }
+
+    /// Types a line into the console, and returns the answer.
+    pub async fn ask(&mut self, line: &str) -> Value {
+        let console = &mut self.running.as_mut().unwrap().console;
+        let line = format!("{line}\n");
+        console.typed.write_all(line.as_bytes()).await.unwrap();
+        console.answers.recv().await.unwrap()
     }
 
     /// Lets the meter send each second for so long.
@@ -175,7 +212,7 @@ impl Device {
 
     /// The second at which the meter had counted what the reading says.
     fn compare(&self, reading: &Value) -> u64 {
-        let counter = reading["values"]["1.8.0_Wh"].to_string();
+        let said = reading["values"]["1.8.0_Wh"].to_string();
         let time = reading["ts"].as_i64().unwrap();
         let at = time - crate::world::BEGIN.0;
         let second = u64::try_from(at / 1000).unwrap();
@@ -183,7 +220,7 @@ impl Device {
         let counted = (second.saturating_sub(1)..=second).find(|second| {
             self.sent.get(second).is_some_and(|telegram| {
                 let register = telegram.register("1-0:1.8.0*255".parse().unwrap());
-                register.unwrap().value.to_string() == counter
+                register.unwrap().value.to_string() == said
             })
         });
         counted.unwrap_or_else(|| panic!("nothing was counted like {reading} at {second} s"))

@@ -6,10 +6,13 @@
     reason = "a test fails by panicking"
 )]
 
+#[expect(dead_code, reason = "the tests of the outbox alone use the rest of it")]
 #[path = "../outbox/flash.rs"]
 mod flash;
 
 mod delivery;
 mod device;
+mod house;
 mod server;
+mod time;
 mod world;

@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use meter_device::board::{
 use meter_screens::Brightness;
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf, duplex};
 use tokio::sync::Notify;
+use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use crate::flash::Flash;
@@ -32,6 +32,31 @@ pub const BUILT: UnixMillis = UnixMillis(1_780_000_000_000);
 
 pub const SSID: &str = "cellar";
 pub const PASSWORD: &str = "eight or more";
+
+/// Runs a test in a world whose clock jumps to the next thing that happens.
+pub fn in_a_world(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    LocalSet::new().block_on(&runtime, Box::pin(test));
+}
+
+/// Every reading of an interval of ten seconds arrived, in order, and none twice.
+pub fn is_each_once(arrived: &[u64], span: Duration) {
+    for pair in arrived.windows(2) {
+        assert!(
+            (9..=11).contains(&(pair[1] - pair[0])),
+            "{} is followed by {}",
+            pair[0],
+            pair[1]
+        );
+    }
+    let wanted = span.as_secs() / 10;
+    let count = arrived.len() as u64;
+    assert!(wanted.abs_diff(count) <= 2, "{count} arrived of {wanted}");
+}
 
 /// What a test changes while the device runs.
 pub struct World {
@@ -85,6 +110,11 @@ impl World {
     /// The true time.
     pub fn true_time(&self) -> UnixMillis {
         BEGIN.saturating_add(self.start.elapsed())
+    }
+
+    /// How long ago the watchdog was fed.
+    pub fn hungry_for(&self) -> Duration {
+        self.start.elapsed().saturating_sub(self.fed.get())
     }
 
     pub fn set_wifi(&self, on: bool) {
@@ -235,13 +265,12 @@ impl Screen for Display {
     }
 
     async fn pressed(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
 pub struct Silicon {
     pub world: Rc<World>,
-    pub clock: Instant,
     pub started: Start,
     pub words: Option<&'static str>,
     pub random: u32,
@@ -282,6 +311,3 @@ impl Chip for Silicon {
         self.world.restarts.set(self.world.restarts.get() + 1);
     }
 }
-
-/// Whatever cannot happen.
-pub type Never = Infallible;
