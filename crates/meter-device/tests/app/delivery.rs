@@ -76,7 +76,7 @@ fn a_server_that_stalls_costs_nothing() {
 #[test]
 fn a_server_that_talks_nonsense_costs_nothing() {
     outage(
-        Character::Says(b"220 mail.example.org ESMTP\r\n"),
+        Character::Says(b"220 mail.example.org ESMTP\r\n\r\n"),
         "the server answers nonsense",
     );
 }
