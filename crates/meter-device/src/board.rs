@@ -235,7 +235,7 @@ impl fmt::Display for ConnectError {
             Self::UnknownIssuer => f.write_str(
                 "nobody who is trusted has issued the server's certificate: for one of your own, set `ca_file`",
             ),
-            Self::Tls(code) => write!(f, "TLS failed ({code:#x})"),
+            Self::Tls(code) => write!(f, "TLS failed (-{:#06x})", code.unsigned_abs()),
             Self::Garbage => f.write_str("the server answers nonsense"),
             Self::Memory => f.write_str("there is not enough memory for a connection"),
         }

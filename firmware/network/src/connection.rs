@@ -38,7 +38,7 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost => f.write_str("the connection was lost"),
-            Self::Tls(code) => write!(f, "TLS failed ({code:#x})"),
+            Self::Tls(code) => write!(f, "TLS failed (-{:#06x})", code.unsigned_abs()),
         }
     }
 }

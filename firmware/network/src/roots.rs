@@ -1,6 +1,6 @@
 //! The public roots: all that Mozilla trusts, in flash.
 //!
-//! Mbed TLS takes the roots as a list of parsed certificates, and 121 of them would fill the heap. So
+//! Mbed TLS takes the roots as a list of parsed certificates, and 118 of them would fill the heap. So
 //! its verification is led through this file by the linker's `--wrap`: of the public roots only those
 //! are parsed that have issued a certificate of the chain that the server sent, each a kilobyte or two
 //! for the length of the verification. What is trusted stays a part of the public roots, and everything
@@ -26,7 +26,7 @@ use crate::der;
 /// So many roots are tried for one server: more than ever issue one chain.
 const MOST: usize = 4;
 
-/// The certificates in DER, by issuer found in a linear search: 121 names take no time beside one
+/// The certificates in DER, by issuer found in a linear search: 118 names take no time beside one
 /// signature.
 static ROOTS: &[CertificateDer<'static>] = TLS_SERVER_ROOT_CERTS;
 
