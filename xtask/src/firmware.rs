@@ -28,9 +28,9 @@ const TARGET: &str = "riscv32imac-unknown-none-elf";
 /// The emulator, and the package that has it.
 const EMULATOR: (&str, &str) = ("qemu-system-riscv32", "qemu-system-misc");
 
-/// Code and constants of the program for QEMU, in bytes: 129 000 are the public roots. Raise it
+/// Code and constants of the program for QEMU, in bytes: 127 000 are the public roots. Raise it
 /// knowingly.
-const LIMIT: u64 = 640 * 1024;
+const LIMIT: u64 = 900 * 1024;
 
 /// What to do with the firmware.
 #[derive(Subcommand)]

@@ -74,13 +74,32 @@ pub struct Board {
 }
 
 impl Board {
-    /// Switches a board on. `None`, which is said, where there is no firmware or no emulator.
+    /// Switches a board on that runs the device's program. `None`, which is said, where there is none.
     ///
     /// # Panics
     ///
-    /// With `CI=true` where one of them is missing.
+    /// With `CI=true` where it is missing.
     pub fn start() -> Result<Option<Self>> {
-        let Some(firmware) = env::var_os(FIRMWARE).map(PathBuf::from) else {
+        Self::run(None)
+    }
+
+    /// Switches a board on that runs the program which tries each of its parts.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn trial() -> Result<Option<Self>> {
+        Self::run(Some("trial"))
+    }
+
+    /// Runs the device's program, or one that lies beside it.
+    fn run(beside: Option<&str>) -> Result<Option<Self>> {
+        let firmware = env::var_os(FIRMWARE).map(PathBuf::from);
+        let firmware = firmware.map(|device| match beside {
+            Some(name) => device.with_file_name(name),
+            None => device,
+        });
+        let Some(firmware) = firmware else {
             recordings::missing(
                 "no firmware in $METERLINE_FIRMWARE: run `cargo xtask firmware test`",
             );

@@ -3,8 +3,21 @@
 use emulator::{Board, HEIGHT, Result, WIDTH};
 
 #[test]
-fn a_pulled_cable_loses_the_network_and_a_plugged_one_brings_it_back() -> Result {
+fn the_device_starts_and_answers() -> Result {
     let Some(mut board) = Board::start()? else {
+        return Ok(());
+    };
+    board.until("outbox: new")?;
+    board.enter("info")?;
+    board.until("\"board\":\"qemu-virt\",\"boot\":1,\"start\":\"power\"")?;
+    board.enter("restart")?;
+    board.until(": asked")?;
+    Ok(())
+}
+
+#[test]
+fn a_pulled_cable_loses_the_network_and_a_plugged_one_brings_it_back() -> Result {
+    let Some(mut board) = Board::trial()? else {
         return Ok(());
     };
     board.enter("join|qemu|let me in 1234")?;
@@ -24,7 +37,7 @@ fn a_pulled_cable_loses_the_network_and_a_plugged_one_brings_it_back() -> Result
 
 #[test]
 fn what_is_drawn_is_seen_and_the_button_is_felt() -> Result {
-    let Some(mut board) = Board::start()? else {
+    let Some(mut board) = Board::trial()? else {
         return Ok(());
     };
     assert_eq!(board.picture()?.light, 0);
@@ -44,7 +57,7 @@ fn what_is_drawn_is_seen_and_the_button_is_felt() -> Result {
 
 #[test]
 fn last_words_and_flash_outlive_a_reset() -> Result {
-    let Some(mut board) = Board::start()? else {
+    let Some(mut board) = Board::trial()? else {
         return Ok(());
     };
     board.enter("words")?;

@@ -6,9 +6,9 @@ use core::sync::atomic::Ordering;
 use critical_section::Mutex;
 use embassy_time::{Duration, Instant};
 use meter_device::board::{self, Memory, Start, WATCHDOG};
+use static_cell::StaticCell;
 
 use crate::kept::{self, Kept};
-use crate::registers::STACK_SIZE;
 use crate::{board as machine, entropy, heap, stack};
 
 /// When the watchdog bites.
@@ -29,16 +29,18 @@ pub fn watch(now: Instant) -> Instant {
 
 /// The chip.
 pub struct Chip {
-    kept: Kept,
-    told: bool,
+    start: Start,
+    words: Option<&'static str>,
 }
 
 impl Chip {
     /// The chip, with what the last run left behind.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
+        static KEPT: StaticCell<Kept> = StaticCell::new();
+        let kept = KEPT.init_with(kept::take);
         Self {
-            kept: kept::take(),
-            told: false,
+            start: kept.start,
+            words: Some(&*kept.words).filter(|words| !words.is_empty()),
         }
     }
 }
@@ -65,7 +67,7 @@ impl board::Chip for Chip {
             heap: bytes(heap::SIZE),
             heap_peak: bytes(heap::peak()),
             heap_used: bytes(heap::used()),
-            stack: bytes(STACK_SIZE),
+            stack: bytes(stack::SIZE),
             stack_peak: bytes(stack::peak()),
         }
     }
@@ -74,10 +76,8 @@ impl board::Chip for Chip {
         u32::try_from(machine::OVERRUN.load(Ordering::Relaxed)).unwrap_or(u32::MAX)
     }
 
-    fn last_words(&mut self) -> (Start, Option<&str>) {
-        let words = (!self.told && !self.kept.words.is_empty()).then_some(&*self.kept.words);
-        self.told = true;
-        (self.kept.start, words)
+    fn last_words(&mut self) -> (Start, Option<&'static str>) {
+        (self.start, self.words.take())
     }
 
     fn restart(&mut self) {

@@ -22,9 +22,9 @@ pub const VIRTIO: Registers = Registers(0x1000_1000);
 pub const PCI: Registers = Registers(0x3000_0000);
 
 /// The stack's memory, as in `memory.x`.
-pub const STACK: Registers = Registers(0x807f_0000);
-/// The size of the stack and of the guard below it, in bytes.
-pub const STACK_SIZE: usize = 32 * 1024;
+pub const STACK: Registers = Registers(0x807c_0000);
+/// Its length, in bytes.
+pub const STACK_LENGTH: usize = 256 * 1024;
 /// Memory behind the program's own, which no start clears: what the last run left behind.
 pub const KEPT: Registers = Registers(0x8080_0000);
 /// The display's own memory.

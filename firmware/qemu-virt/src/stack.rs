@@ -1,10 +1,10 @@
 //! How much of the stack was ever in use: it is painted at the start, and the paint is looked for.
 
-use crate::registers::{STACK, STACK_SIZE};
+use crate::registers::{STACK, STACK_LENGTH};
 
 const PAINT: u32 = 0x5741_4e44;
-/// Below the stack lies a guard of the same size.
-const WHOLE: usize = 2 * STACK_SIZE;
+/// What a chip has, in bytes. There is more here, so that what uses more is measured.
+pub const SIZE: usize = 32 * 1024;
 /// What the painter itself may need.
 const MARGIN: usize = 512;
 
@@ -20,9 +20,9 @@ pub fn paint() {
 
 /// The most that was in use, in bytes.
 pub fn peak() -> usize {
-    let untouched = (0..WHOLE)
+    let untouched = (0..STACK_LENGTH)
         .step_by(4)
         .take_while(|&place| STACK.read::<u32>(place) == PAINT)
         .count();
-    WHOLE - untouched * 4
+    STACK_LENGTH - untouched * 4
 }

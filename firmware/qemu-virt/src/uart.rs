@@ -31,7 +31,7 @@ pub struct Uart<const ROOM: usize> {
 }
 
 impl<const ROOM: usize> Uart<ROOM> {
-    pub const fn new(registers: Registers) -> Self {
+    pub(crate) const fn new(registers: Registers) -> Self {
         Self {
             registers,
             received: Pipe::new(),

@@ -118,8 +118,8 @@ unsafe impl Hal for Memory {
     }
 
     unsafe fn dma_dealloc(_: PhysAddr, _: NonNull<u8>, _: usize) -> i32 {
-        // No device is ever given back.
-        -1
+        // They are not given away again: a driver is dropped only before a restart.
+        0
     }
 
     unsafe fn mmio_phys_to_virt(address: PhysAddr, _: usize) -> NonNull<u8> {
