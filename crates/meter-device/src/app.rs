@@ -1,15 +1,16 @@
 //! The application: everything that a board's `main` has to start.
 
 use core::fmt::Write as _;
+use core::pin::pin;
 
-use embassy_futures::join::{join, join3};
+use embassy_futures::join::join3;
 use embassy_futures::select::select;
 use embedded_storage_async::nor_flash::NorFlash;
 use heapless::String;
-use meter_core::{Clock, UnixMillis};
+use meter_core::UnixMillis;
 
 use crate::board::{Board, Chip, Start};
-use crate::context::{Beginning, Context, Safe, Shelf, WAITING};
+use crate::context::{Beginning, Context, Recalled, Safe, Shelf, WAITING};
 use crate::log::Level;
 use crate::network::Wishes;
 use crate::outbox::{OpenError, Opened, Options, Outbox, Status, Unopened};
@@ -68,13 +69,67 @@ pub async fn run<B: Board, const SECTORS: usize>(parts: Parts<B>) {
         version,
     } = parts;
     chip.feed();
-    let Ok(mut safe) = Safe::new(settings) else {
+    let Some(recalled) = recall(settings).await else {
         // The board's own fault, which its first start shows.
         return;
     };
-    let loaded = safe.load().await;
+    // What is looked at and then moved keeps its old place in this future too, for as long as the device
+    // runs: each large part is moved once, before anything borrows it.
+    let (shelf, boot, opened) = match open::<_, SECTORS>(outbox).await {
+        Ok((outbox, opened)) => {
+            let (boot, status) = (outbox.boot(), outbox.status());
+            let shelf = Shelf::<B, SECTORS>::new(outbox);
+            (Some(shelf), boot, Ok((opened, status)))
+        }
+        Err(error) => (None, 0, Err(error)),
+    };
+    let (start, words) = chip.last_words();
+    let context = Context::<B>::new(
+        &time,
+        Beginning {
+            chip,
+            recalled,
+            built,
+            ring: Ring::new(ring),
+            version,
+            boot,
+            start,
+        },
+    );
+    greet(&context, words);
+    match opened {
+        Ok((opened, status)) => welcome(&context, opened, &status),
+        Err(error) => context.say(Level::Error, format_args!("outbox: {error}")),
+    }
+    let wishes = Wishes::new();
+    // Each stays where it is made: given to `join` as they are, they would be moved there through the
+    // stack.
+    let watch = pin!(keep::watch(&context));
+    let console = console::run(&context, shelf.as_ref(), &wishes, keyboard, paper);
+    let console = pin!(console);
+    if let Some(outbox) = &shelf {
+        let meter = pin!(meter::run(&context, outbox, head));
+        let keep = pin!(keep::run(&context, outbox));
+        let radio = pin!(network::run(&context, radio, &wishes));
+        let clock = pin!(clock::run(&context, outbox, &network));
+        let deliver = pin!(deliver::run(&context, outbox, &network));
+        let screen = pin!(screen::run(&context, screen));
+        let reading = join3(meter, keep, screen);
+        let sending = join3(radio, clock, deliver);
+        select(console, join3(reading, sending, watch)).await;
+        // What is not written is lost with the RAM; an error has nobody left to tell.
+        let _ = outbox.lock().await.flush(context.now()).await;
+    } else {
+        select(console, watch).await;
+    }
+    context.chip.borrow_mut().restart();
+}
+
+/// Reads what was kept. `None` where the flash is not as large as it has to be.
+async fn recall<F: NorFlash>(flash: F) -> Option<Recalled<F>> {
+    let mut safe = Safe::new(flash).ok()?;
     let last_good = safe.load_time().await;
-    let (settings, settings_error) = match loaded {
+    let (settings, settings_error) = match safe.load().await {
         Ok(settings) => (settings.unwrap_or_default(), None),
         Err(error) => {
             let mut text = String::new();
@@ -83,51 +138,12 @@ pub async fn run<B: Board, const SECTORS: usize>(parts: Parts<B>) {
             (Settings::default(), Some(text))
         }
     };
-    let opened = open::<_, SECTORS>(outbox).await;
-    let (start, words) = chip.last_words();
-    let context = Context::<B>::new(
-        &time,
-        Beginning {
-            chip,
-            settings,
-            settings_error,
-            clock: Clock::new(built, last_good),
-            ring: Ring::new(ring),
-            safe,
-            version,
-            boot: opened.as_ref().map_or(0, |(outbox, _)| outbox.boot()),
-            start,
-        },
-    );
-    greet(&context, words);
-    let wishes = Wishes::new();
-    let watch = keep::watch(&context);
-    match opened {
-        Ok((outbox, opened)) => {
-            welcome(&context, opened, &outbox.status());
-            let outbox = Shelf::<B, SECTORS>::new(outbox);
-            let reading = join(
-                meter::run(&context, &outbox, head),
-                keep::run(&context, &outbox),
-            );
-            let sending = join3(
-                network::run(&context, radio, &wishes),
-                clock::run(&context, &outbox, &network),
-                deliver::run(&context, &outbox, &network),
-            );
-            let looking = join(screen::run(&context, screen), watch);
-            let console = console::run(&context, Some(&outbox), &wishes, keyboard, paper);
-            select(console, join3(reading, sending, looking)).await;
-            // What is not written is lost with the RAM; an error has nobody left to tell.
-            let _ = outbox.lock().await.flush(context.now()).await;
-        }
-        Err(error) => {
-            context.say(Level::Error, format_args!("outbox: {error}"));
-            let console = console::run::<B, SECTORS>(&context, None, &wishes, keyboard, paper);
-            select(console, watch).await;
-        }
-    }
-    context.chip.borrow_mut().restart();
+    Some(Recalled {
+        safe,
+        settings,
+        settings_error,
+        last_good,
+    })
 }
 
 /// Opens the outbox. What is in the flash and is none of ours is erased: the partition is for nothing

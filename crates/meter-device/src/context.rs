@@ -1,6 +1,9 @@
 //! What the tasks share. They run on one executor, so a cell is enough; none is borrowed while a task
 //! waits.
 
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::net::Ipv4Addr;
@@ -10,12 +13,11 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 use embedded_storage_async::nor_flash::NorFlash;
-use heapless::{String, Vec};
+use heapless::String;
 use meter_core::clock::Stamp;
 use meter_core::{Clock, Reading, UnixMillis};
 use meter_screens as screens;
 
-use crate::LONGEST_BODY;
 use crate::board::{Board, Chip as _, Start, Time as _};
 use crate::log::{LONGEST_TEXT, Level, Log};
 use crate::outbox::{Outbox, Status};
@@ -86,7 +88,7 @@ pub enum Lit {
 #[derive(Debug, Default)]
 pub struct Latest {
     /// A `GetList.Res` body; empty before the first.
-    pub body: Vec<u8, LONGEST_BODY>,
+    pub body: Rc<[u8]>,
     /// When it was read.
     pub at: Duration,
     /// Whether the meter holds its values back until its PIN is entered.
@@ -166,14 +168,14 @@ impl Anchor {
 /// Where the settings are, and room to work with them.
 pub struct Safe<F: NorFlash> {
     store: Store<F>,
-    scratch: [u8; SCRATCH],
+    scratch: Box<[u8]>,
 }
 
 impl<F: NorFlash> Safe<F> {
     pub fn new(flash: F) -> Result<Self, StoreError<F::Error>> {
         Ok(Self {
             store: Store::new(flash)?,
-            scratch: [0; SCRATCH],
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
         })
     }
 
@@ -206,14 +208,22 @@ pub type Bell = Signal<NoopRawMutex, ()>;
 /// What is known when the tasks begin.
 pub struct Beginning<B: Board> {
     pub chip: B::Chip,
-    pub settings: Settings,
-    pub settings_error: Option<String<LONGEST_TEXT>>,
-    pub clock: Clock,
+    pub recalled: Recalled<B::Flash>,
+    /// When the firmware was built.
+    pub built: UnixMillis,
     pub ring: Option<Ring<B::Flash>>,
-    pub safe: Safe<B::Flash>,
     pub version: &'static str,
     pub boot: u32,
     pub start: Start,
+}
+
+/// What was kept over the restart.
+pub struct Recalled<F: NorFlash> {
+    pub safe: Safe<F>,
+    pub settings: Settings,
+    /// Why the settings are not those that were kept.
+    pub settings_error: Option<String<LONGEST_TEXT>>,
+    pub last_good: Option<UnixMillis>,
 }
 
 /// What the tasks share.
@@ -259,20 +269,25 @@ impl<'b, B: Board> Context<'b, B> {
         let now = time.now();
         let Beginning {
             chip,
-            settings,
-            settings_error,
-            clock,
+            recalled,
+            built,
             ring,
-            safe,
             version,
             boot,
             start,
         } = beginning;
+        let Recalled {
+            safe,
+            settings,
+            settings_error,
+            last_good,
+        } = recalled;
+        let clock = Clock::new(built, last_good).doubting_steps_above(DOUBTED_STEP);
         Self {
             time,
             chip: RefCell::new(chip),
             settings: RefCell::new(settings),
-            clock: RefCell::new(clock.doubting_steps_above(DOUBTED_STEP)),
+            clock: RefCell::new(clock),
             log: Log::new(),
             ring: Mutex::new(ring),
             safe: Mutex::new(safe),

@@ -9,10 +9,12 @@
 //! - [`settings`]: what a person sets, checked before it is used.
 //! - [`log`], [`ring`]: what happened, for who looks and for who comes later.
 //!
-//! Nothing here panics or knows a chip, so all of it runs in tests on the host. Nothing allocates but
-//! [`mqtt`], in pieces that are bounded.
+//! Nothing here panics or knows a chip, so all of it runs in tests on the host. Buffers are taken from
+//! the heap once, at the start; after that only the newest reading, an answer on the console and what
+//! [`mqtt`] receives are allocated, each of them bounded.
 #![no_std]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 

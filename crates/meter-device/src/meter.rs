@@ -3,6 +3,8 @@
 //! Each reading of a good frame is checked by the guard, shown, and the newest of each interval goes
 //! into the outbox. What the guard does not believe is counted and said, and goes nowhere.
 
+use alloc::rc::Rc;
+use alloc::vec;
 use core::time::Duration;
 
 use embedded_io_async::Read as _;
@@ -29,7 +31,7 @@ const QUIET: Duration = Duration::from_millis(200);
 struct Pending {
     meter: Vec<u8, 32>,
     stamp: Stamp,
-    body: Vec<u8, LONGEST_BODY>,
+    body: Rc<[u8]>,
 }
 
 /// Reads for ever.
@@ -38,7 +40,7 @@ pub async fn run<B: Board, const SECTORS: usize>(
     outbox: &Shelf<B, SECTORS>,
     mut head: B::Head,
 ) -> ! {
-    let mut decoder = Decoder::new([0; LONGEST_TELEGRAM]);
+    let mut decoder = Decoder::new(vec![0; LONGEST_TELEGRAM].into_boxed_slice());
     let mut buffer = [0; 128];
     let mut rates = Rates::new(context.now());
     let (interval, guard) = {
@@ -162,10 +164,8 @@ impl Readings {
         reading: &Reading<'_>,
         now: Duration,
     ) -> Option<Pending> {
-        let mut body = Vec::new();
-        body.resize_default(LONGEST_BODY).ok()?;
-        let length = reading.emit(&mut body).ok()?.len();
-        body.truncate(length);
+        let mut buffer = [0; LONGEST_BODY];
+        let body = Rc::from(reading.emit(&mut buffer).ok()?);
         let stamp = context.clock.borrow().stamp(now);
         if let Stamp::Utc(time) = stamp {
             let anchor = Anchor::of(reading, time).or(context.anchor.get());
@@ -175,7 +175,7 @@ impl Readings {
         if latest.body.is_empty() {
             context.say(Level::Info, format_args!("meter: {}", reading.meter_id()));
         }
-        latest.body.clone_from(&body);
+        latest.body = Rc::clone(&body);
         latest.at = now;
         latest.pin_missing = self.reduced.is_reduced();
         drop(latest);

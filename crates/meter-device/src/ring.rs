@@ -12,11 +12,13 @@
 //!
 //! A refused reading is the body of the meter's own message in hexadecimal.
 
-use core::fmt::{self, Write as _};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use core::fmt;
 use core::ops::Range;
 
 use embedded_storage_async::nor_flash::NorFlash;
-use heapless::String;
 use meter_core::UnixMillis;
 use meter_core::payload::{Hex, JsonString};
 use sequential_storage::cache::{Cache, Uncached};
@@ -66,7 +68,7 @@ impl<F: NorFlash> Ring<F> {
 
     /// Keeps an event.
     pub async fn keep(&mut self, event: &Event, circumstances: &Circumstances) {
-        let mut entry = String::<LONGEST_ENTRY>::new();
+        let mut entry = String::new();
         if write(&mut entry, event, circumstances).is_ok() {
             self.keep_text(&entry).await;
         }
@@ -74,16 +76,12 @@ impl<F: NorFlash> Ring<F> {
 
     /// Keeps a reading that a server refused for good, as the meter's own bytes in hexadecimal.
     pub async fn keep_refused(&mut self, time: UnixMillis, status: u16, body: &[u8]) {
-        let mut entry = String::<LONGEST_ENTRY>::new();
-        let written = write!(
-            entry,
+        let entry = format!(
             r#"{{"kind":"REFUSED","status":{status},"time_ms":{},"reading":"{}"}}"#,
             time.0,
             Hex(body)
         );
-        if written.is_ok() {
-            self.keep_text(&entry).await;
-        }
+        self.keep_text(&entry).await;
     }
 
     async fn keep_text(&mut self, entry: &str) {
@@ -103,7 +101,7 @@ impl<F: NorFlash> Ring<F> {
     /// Calls `each` with every entry, oldest first, one line of JSON each, until it says that it has
     /// enough by `false`.
     pub async fn read(&mut self, mut each: impl AsyncFnMut(&str) -> bool) {
-        let mut buffer = [0; LONGEST_ENTRY];
+        let mut buffer = vec![0; LONGEST_ENTRY];
         let Ok(mut entries) = self.queue.iter().await else {
             return;
         };

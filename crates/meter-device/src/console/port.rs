@@ -1,6 +1,6 @@
 //! Commands and packets out of one stream of octets.
 
-use heapless::Vec;
+use alloc::vec::Vec;
 
 use super::command::{BadLine, Command};
 use crate::improv::{self, BODY, HEADER, Request};
@@ -25,13 +25,14 @@ pub enum Event<'a> {
 /// Takes octets as they come. Between two lines there may be packets and noise.
 #[derive(Debug)]
 pub struct Port {
-    line: Vec<u8, LINE_BYTES>,
+    /// As long as the longest line so far, at most [`LINE_BYTES`].
+    line: Vec<u8>,
     /// The line has more than fits.
     is_over: bool,
     /// How much of a packet's header the last octets are.
     header: usize,
     /// A packet from its type on, while `in_packet`.
-    packet: Vec<u8, BODY>,
+    packet: heapless::Vec<u8, BODY>,
     in_packet: bool,
     /// The line was given out, and is cleared by the next octet.
     is_spent: bool,
@@ -57,7 +58,7 @@ impl Port {
             line: Vec::new(),
             is_over: false,
             header: 0,
-            packet: Vec::new(),
+            packet: heapless::Vec::new(),
             in_packet: false,
             is_spent: false,
         }
@@ -128,7 +129,11 @@ impl Port {
                 None
             }
             octet => {
-                self.is_over |= self.line.push(octet).is_err();
+                if self.line.len() < LINE_BYTES {
+                    self.line.push(octet);
+                } else {
+                    self.is_over = true;
+                }
                 None
             }
         }
@@ -162,7 +167,9 @@ impl Port {
             .windows(HEADER.len())
             .position(|octets| octets == HEADER);
         if let Some(at) = found {
-            let rest = Vec::from_slice(self.packet.get(at + HEADER.len()..).unwrap_or_default());
+            let rest = heapless::Vec::<u8, BODY>::from_slice(
+                self.packet.get(at + HEADER.len()..).unwrap_or_default(),
+            );
             self.packet = rest.unwrap_or_default();
             return true;
         }

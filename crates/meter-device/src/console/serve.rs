@@ -1,6 +1,7 @@
 //! Serves the console: prints the log, and does what is asked.
 
-use core::fmt::{self, Write as _};
+use alloc::format;
+use core::fmt;
 use core::time::Duration;
 
 use embassy_futures::select::{Either, select};
@@ -20,9 +21,6 @@ use crate::settings::{Secret, Settings, WIFIS, Wifi};
 /// A line that nobody takes by then is dropped: a cable may be plugged in with nobody behind it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The longest answer: `info` with four Wi-Fis and the longest names.
-const ANSWER: usize = 4096;
-
 /// A packet of Improv that pauses for so long is none.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -39,7 +37,6 @@ struct Console<'c, 'b, B: Board, const SECTORS: usize> {
     outbox: Option<&'c Shelf<B, SECTORS>>,
     wishes: &'c Wishes,
     paper: B::Paper,
-    answer: String<ANSWER>,
 }
 
 /// Serves until the device is to be started anew. Without an outbox, where that could not be opened.
@@ -55,7 +52,6 @@ pub async fn run<B: Board, const SECTORS: usize>(
         outbox,
         wishes,
         paper,
-        answer: String::new(),
     };
     let mut port = Port::new();
     let mut typed = [0; 64];
@@ -118,17 +114,9 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
 
     /// Prints an answer on a line of its own.
     async fn say(&mut self, answer: impl fmt::Display) {
-        let mut text = core::mem::take(&mut self.answer);
-        text.clear();
-        if writeln!(text, "{answer}").is_err() {
-            text.clear();
-            let refused = Refused("error", "the answer is too long");
-            // It is short.
-            let _ = writeln!(text, "{refused}");
-        }
+        let text = format!("{answer}\n");
         self.write(text.as_bytes()).await;
         self.flush().await;
-        self.answer = text;
     }
 
     async fn send(&mut self, packet: Packet) {
@@ -213,9 +201,7 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
             None => Status::default(),
         };
         let now = context.now();
-        let mut text = core::mem::take(&mut self.answer);
-        text.clear();
-        let written = {
+        let text = {
             let settings = context.settings.borrow();
             let link = context.link.borrow();
             let latest = context.latest.borrow();
@@ -249,16 +235,9 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
                 settings: &settings,
                 settings_error: context.settings_error.as_deref(),
             };
-            writeln!(text, "{info}")
+            format!("{info}")
         };
-        if written.is_ok() {
-            self.write(text.as_bytes()).await;
-            self.flush().await;
-            self.answer = text;
-        } else {
-            self.answer = text;
-            self.say(Refused("info", "the answer is too long")).await;
-        }
+        self.say(text).await;
     }
 
     async fn improv(&mut self, request: Request<'_>) {

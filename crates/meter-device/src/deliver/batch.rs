@@ -1,5 +1,7 @@
 //! The readings that are to be sent next.
 
+use alloc::boxed::Box;
+use alloc::vec;
 use core::time::Duration;
 
 use heapless::Vec;
@@ -22,7 +24,7 @@ const WAIT_FOR_METER: Duration = Duration::from_mins(5);
 
 /// Readings from the outbox, oldest first.
 pub struct Batch {
-    bodies: [u8; ROOM],
+    bodies: Box<[u8]>,
     items: Vec<Item, MOST>,
 }
 
@@ -46,9 +48,9 @@ pub enum Filled {
 }
 
 impl Batch {
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
-            bodies: [0; ROOM],
+            bodies: vec![0; ROOM].into_boxed_slice(),
             items: Vec::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! By MQTT to a broker.
 
+use alloc::rc::Rc;
+use alloc::vec;
 use core::time::Duration;
 
 use embassy_futures::select::{Either, select};
@@ -66,7 +68,7 @@ pub(super) async fn run<B: Board, const SECTORS: usize>(
     };
     let mut progress = Progress::new("mqtt", server.host);
     let mut batch = Batch::new();
-    let mut buffer = [0; BUFFER];
+    let mut buffer = vec![0; BUFFER];
     loop {
         let now = line.open(progress.not_before).await;
         let connection = match line.connect(&server, now).await {
@@ -203,7 +205,7 @@ async fn show<B: Board>(
 ) -> Result<(), Fault> {
     let (body, at) = {
         let latest = context.latest.borrow();
-        (latest.body.clone(), latest.at)
+        (Rc::clone(&latest.body), latest.at)
     };
     let (Ok(reading), Some(now)) = (Reading::from_bytes(&body), context.utc()) else {
         return Ok(());

@@ -1,5 +1,7 @@
 //! By HTTPS to a REST interface.
 
+use alloc::vec;
+
 use super::batch::Batch;
 use super::progress::{Progress, TOO_LONG};
 use super::{ANSWER, Line};
@@ -46,7 +48,7 @@ pub(super) async fn run<B: Board, const SECTORS: usize>(
     };
     let mut progress = Progress::new("rest", server.host);
     let mut batch = Batch::new();
-    let mut buffer = [0; BUFFER];
+    let mut buffer = vec![0; BUFFER];
     loop {
         line.fill(&mut batch).await;
         let now = line.open(progress.not_before).await;

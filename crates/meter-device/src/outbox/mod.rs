@@ -82,7 +82,7 @@ const HOLD: Duration = Duration::from_secs(10);
 /// Readings that wait for delivery. See the [module](self).
 ///
 /// It uses the first `SECTORS` sectors of 4 KiB of the flash, at least 6, and keeps some 50 bytes
-/// about each. `RAM` is the room for readings that have not spilled: 40 bytes and the body for each, so
+/// about each on the heap, and `RAM` bytes more: all of it is taken when it is opened. `RAM` is the room for readings that have not spilled: 40 bytes and the body for each, so
 /// it should hold [`Options::spill_after`] of them.
 ///
 /// A future that is dropped before its end costs nothing but a few bytes of flash.

@@ -1,5 +1,7 @@
 //! What is in the flash when the device starts.
 
+use alloc::vec;
+
 use embedded_storage_async::nor_flash::NorFlash;
 use meter_core::UnixMillis;
 
@@ -32,7 +34,7 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
     pub(super) async fn mount(flash: F) -> Result<(Self, Newest, Opened), Unopened<F>> {
         let mut store = Self {
             flash,
-            sectors: [Sector::default(); SECTORS],
+            sectors: vec![Sector::default(); SECTORS].into_boxed_slice(),
             mark: Mark::default(),
             next_order: 1,
             copied: 0,

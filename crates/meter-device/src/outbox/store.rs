@@ -1,5 +1,6 @@
 //! The two logs in flash: which sector is what, and how something is written.
 
+use alloc::boxed::Box;
 use embedded_storage_async::nor_flash::NorFlash;
 use meter_core::UnixMillis;
 
@@ -47,7 +48,8 @@ impl Sector {
 #[derive(Debug)]
 pub(super) struct Store<F, const SECTORS: usize> {
     pub(super) flash: F,
-    pub(super) sectors: [Sector; SECTORS],
+    /// On the heap, since they would be moved about otherwise.
+    pub(super) sectors: Box<[Sector]>,
     pub(super) mark: Mark,
     pub(super) next_order: u32,
     /// The newest reading that was copied into the thinned log.

@@ -1,5 +1,7 @@
 //! Readings in RAM, oldest first, one behind the other as they will lie in flash.
 
+use alloc::boxed::Box;
+use alloc::vec;
 use core::time::Duration;
 
 use super::layout::{HEADER, Header, padded};
@@ -10,7 +12,8 @@ const ARRIVAL: usize = 8;
 /// A queue in `RAM` bytes.
 #[derive(Debug)]
 pub(super) struct Waiting<const RAM: usize> {
-    bytes: [u8; RAM],
+    /// On the heap, since it would be moved about otherwise.
+    bytes: Box<[u8]>,
     used: usize,
     count: u16,
 }
@@ -31,9 +34,9 @@ impl Entry<'_> {
 }
 
 impl<const RAM: usize> Waiting<RAM> {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            bytes: [0; RAM],
+            bytes: vec![0; RAM].into_boxed_slice(),
             used: 0,
             count: 0,
         }

@@ -1,10 +1,12 @@
 //! What is stored and used, and never shown.
 
+use alloc::boxed::Box;
+use alloc::vec;
 use core::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use heapless::{String, Vec};
+use heapless::String;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -44,7 +46,7 @@ impl<const N: usize> fmt::Debug for Secret<N> {
 
 /// A certificate authority in DER; base64 in JSON.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Authority(Vec<u8, { Authority::BYTES }>);
+pub struct Authority(Box<[u8]>);
 
 /// Why octets are no certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,9 +93,10 @@ impl Authority {
         if inner.first() != Some(&0x30) {
             return Err(BadAuthority::NotDer);
         }
-        Vec::from_slice(der)
-            .map(Self)
-            .map_err(|_| BadAuthority::TooLong)
+        if der.len() > Self::BYTES {
+            return Err(BadAuthority::TooLong);
+        }
+        Ok(Self(der.into()))
     }
 
     /// The octets.
@@ -126,7 +129,7 @@ impl Visitor<'_> for Base64 {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Authority, E> {
         // base64 wants room for its estimate, which may be two octets more than there are.
-        let mut der = [0; Authority::BYTES + 2];
+        let mut der = vec![0; Authority::BYTES + 2];
         let length = STANDARD
             .decode_slice(text, &mut der)
             .map_err(|_| E::custom("this is no base64, or too long"))?;
