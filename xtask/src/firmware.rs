@@ -188,6 +188,8 @@ fn test() -> Result<Done, Failure> {
         Ok(program) => program,
         Err(fix) => return Ok(Done::Skipped(fix)),
     };
+    // The tests set the device up with it, and find it beside themselves.
+    process::run(&mut cargo(&["build", "--locked", "--package", "meterline"]))?;
     process::run(
         cargo(&["test", "--locked", "--package", "emulator"]).env("METERLINE_FIRMWARE", program),
     )?;

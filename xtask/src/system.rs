@@ -58,6 +58,18 @@ const TOOLS: &[Tool] = &[
         essential: false,
     },
     Tool {
+        program: "dnsmasq",
+        package: "dnsmasq-base",
+        purpose: "is the real name server that the emulated device asks",
+        essential: false,
+    },
+    Tool {
+        program: "unshare",
+        package: "util-linux",
+        purpose: "hides this machine's name server from the emulated device",
+        essential: false,
+    },
+    Tool {
         program: "ip",
         package: "iproute2",
         purpose: "makes the network without names for a test of the program's end",

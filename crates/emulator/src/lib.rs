@@ -3,26 +3,28 @@
 //!
 //! The host is 10.0.2.2 for the board, and the board's flash is a file that outlives a reset.
 
+mod console;
 mod monitor;
+mod setup;
 
 pub mod improv;
+pub mod servers;
 
-use std::env;
 use std::error::Error;
-use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::{Child, ExitStatus};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
 
+use console::Console;
 use monitor::Monitor;
 pub use monitor::{HEIGHT, Picture, WIDTH};
+pub use setup::{FIRMWARE, Program, Setup};
 
 /// What all of it may fail with.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -30,42 +32,17 @@ pub type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 /// The emulator.
 pub const QEMU: &str = "qemu-system-riscv32";
 
-/// Where the firmware is that `cargo xtask firmware build` has made.
-pub const FIRMWARE: &str = "METERLINE_FIRMWARE";
-
 /// Nothing takes this long unless it hangs, on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A meter's line: 9600 baud, 8N1.
 const BYTES_A_SECOND: u32 = 960;
 
-/// The flash of a chip, erased.
-const FLASH: usize = 1024 * 1024;
-
-/// The devices that the board has beside those of QEMU's `virt`.
-const DEVICES: &[&str] = &[
-    "-global",
-    "virtio-mmio.force-legacy=false",
-    "-netdev",
-    "user,id=n0",
-    "-device",
-    "virtio-net-device,netdev=n0",
-    "-device",
-    "virtio-rng-device",
-    "-device",
-    "virtio-keyboard-device",
-    "-device",
-    "virtio-blk-device,drive=flash",
-    "-device",
-    "pci-serial,chardev=meter",
-];
-
 /// A board that runs. Dropping it switches it off.
 #[derive(Debug)]
 pub struct Board {
     child: Child,
-    console: ChildStdin,
-    lines: Receiver<String>,
+    console: Console,
     meter: UnixStream,
     monitor: Monitor,
     /// What the console has said so far.
@@ -80,7 +57,7 @@ impl Board {
     ///
     /// With `CI=true` where it is missing.
     pub fn start() -> Result<Option<Self>> {
-        Self::run(None)
+        Setup::default().start()
     }
 
     /// Switches a board on that runs the program which tries each of its parts.
@@ -89,75 +66,11 @@ impl Board {
     ///
     /// As [`start`](Self::start).
     pub fn trial() -> Result<Option<Self>> {
-        Self::run(Some("trial"))
-    }
-
-    /// Runs the device's program, or one that lies beside it.
-    fn run(beside: Option<&str>) -> Result<Option<Self>> {
-        let firmware = env::var_os(FIRMWARE).map(PathBuf::from);
-        let firmware = firmware.map(|device| match beside {
-            Some(name) => device.with_file_name(name),
-            None => device,
-        });
-        let Some(firmware) = firmware else {
-            recordings::missing(
-                "no firmware in $METERLINE_FIRMWARE: run `cargo xtask firmware test`",
-            );
-            return Ok(None);
+        let setup = Setup {
+            program: Program::Trial,
+            ..Setup::default()
         };
-        let folder = tempfile::tempdir()?;
-        let [head, talk, flash] =
-            ["meter", "monitor", "flash"].map(|name| folder.path().join(name));
-        fs::write(&flash, vec![0xff; FLASH])?;
-        let mut child = Command::new(QEMU)
-            .args([
-                "-machine", "virt", "-smp", "1", "-m", "16M", "-bios", "none",
-            ])
-            .args(["-nographic", "-monitor", "none", "-serial", "stdio"])
-            .arg("-kernel")
-            .arg(firmware)
-            .arg("-chardev")
-            .arg(format!(
-                "socket,id=meter,path={},server=on,wait=off",
-                head.display()
-            ))
-            .arg("-qmp")
-            .arg(format!("unix:{},server=on,wait=off", talk.display()))
-            .arg("-drive")
-            .arg(format!(
-                "if=none,id=flash,format=raw,file={}",
-                flash.display()
-            ))
-            .args(DEVICES)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{QEMU}: {error}"))?;
-        let console = child.stdin.take().ok_or("no console")?;
-        let output = child.stdout.take().ok_or("no console")?;
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(output)
-                .lines()
-                .map_while(std::io::Result::ok)
-            {
-                // Nobody may listen any more.
-                let _ = sender.send(line);
-            }
-        });
-        let meter = connect(&head, &mut child)?;
-        let monitor = Monitor::new(connect(&talk, &mut child)?, folder.path().into())?;
-        let mut board = Self {
-            child,
-            console,
-            lines,
-            meter,
-            monitor,
-            said: Vec::new(),
-            _folder: folder,
-        };
-        board.until("on qemu-virt")?;
-        Ok(Some(board))
+        setup.start()
     }
 
     /// Lets the meter send bytes, as fast as its line carries them.
@@ -172,10 +85,21 @@ impl Board {
         Ok(())
     }
 
+    /// Lets the meter send bytes faster than any does.
+    pub fn rush(&mut self, bytes: &[u8]) -> Result {
+        Ok(self.meter.write_all(bytes)?)
+    }
+
     /// Types a line into the console.
     pub fn enter(&mut self, line: &str) -> Result {
-        writeln!(self.console, "{line}")?;
-        Ok(self.console.flush()?)
+        self.console.enter(line)
+    }
+
+    /// Where another program finds the console: `unix:PATH`. What it hears and says does not take
+    /// anything away from the test.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.console.place()
     }
 
     /// Waits for a line with this text, and returns it.
@@ -183,7 +107,7 @@ impl Board {
         let begin = Instant::now();
         loop {
             let left = PATIENCE.saturating_sub(begin.elapsed());
-            let line = self.lines.recv_timeout(left).map_err(|error| {
+            let line = self.console.lines.recv_timeout(left).map_err(|error| {
                 let why = match error {
                     RecvTimeoutError::Timeout => "it did not come in time",
                     RecvTimeoutError::Disconnected => "the board was switched off",
@@ -227,7 +151,7 @@ impl Board {
         self.enter("exit")?;
         let status = self.child.wait()?;
         let mut said = std::mem::take(&mut self.said);
-        said.extend(self.lines.iter());
+        said.extend(self.console.lines.iter());
         Ok((status, said))
     }
 }
@@ -237,21 +161,5 @@ impl Drop for Board {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// The emulator makes the socket a moment after its start.
-fn connect(path: &Path, child: &mut Child) -> Result<UnixStream> {
-    let begin = Instant::now();
-    loop {
-        match UnixStream::connect(path) {
-            Ok(stream) => return Ok(stream),
-            Err(error) if begin.elapsed() > PATIENCE => return Err(error.into()),
-            Err(_) => {}
-        }
-        if let Some(status) = child.try_wait()? {
-            return Err(format!("{QEMU} ended at once ({status})").into());
-        }
-        thread::sleep(Duration::from_millis(10));
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{fs, process};
@@ -168,8 +168,10 @@ impl NameServer {
     /// With `CI=true` where that is so.
     pub fn start(domain: &str) -> Result<Option<Self>> {
         // An address of its own for each, out of the millions of the loopback interface.
-        let id = process::id();
-        let address = Ipv4Addr::new(127, 53, (id >> 8 & 0xFF) as u8, (id & 0xFF) as u8);
+        static STARTED: AtomicU8 = AtomicU8::new(0);
+        let started = STARTED.fetch_add(1, Ordering::Relaxed);
+        let [.., high, low] = process::id().to_be_bytes();
+        let address = Ipv4Addr::new(127, 53_u8.wrapping_add(started), high, low);
         if UdpSocket::bind(SocketAddrV4::new(address, 53)).is_err() {
             recordings::missing("port 53 is not free or not allowed: run the tests as root");
             return Ok(None);
@@ -183,13 +185,39 @@ impl NameServer {
             .stderr(Stdio::null())
             .spawn();
         match spawned {
-            Ok(child) => Ok(Some(Self { child, address })),
+            Ok(child) => {
+                let server = Self { child, address };
+                server.wait(domain)?;
+                Ok(Some(server))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 recordings::missing("dnsmasq is not installed (Debian package dnsmasq-base)");
                 Ok(None)
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Waits until it answers.
+    fn wait(&self, domain: &str) -> Result {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.connect((self.address, 53))?;
+        socket.set_read_timeout(Some(Duration::from_millis(20)))?;
+        // One question, recursion wanted (RFC 1035, 4.1): the domain's own address.
+        let mut question = vec![0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for label in domain.split('.') {
+            question.push(u8::try_from(label.len())?);
+            question.extend(label.as_bytes());
+        }
+        question.extend([0, 0, 1, 0, 1]);
+        for _ in 0..500 {
+            // Nobody listens yet, or it is not ready.
+            if socket.send(&question).is_ok() && socket.recv(&mut [0; 512]).is_ok() {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Err(format!("{DNSMASQ} does not answer on {}", self.address).into())
     }
 
     /// Writes the file by which QEMU finds it, in the place of `/etc/resolv.conf`.
