@@ -1,5 +1,6 @@
 //! The application: everything that a board's `main` has to start.
 
+use alloc::boxed::Box;
 use core::fmt::Write as _;
 use core::pin::pin;
 
@@ -130,12 +131,12 @@ async fn recall<F: NorFlash>(flash: F) -> Option<Recalled<F>> {
     let mut safe = Safe::new(flash).ok()?;
     let last_good = safe.load_time().await;
     let (settings, settings_error) = match safe.load().await {
-        Ok(settings) => (settings.unwrap_or_default(), None),
+        Ok(settings) => (Box::new(settings.unwrap_or_default()), None),
         Err(error) => {
             let mut text = String::new();
             // What is longer is cut.
             let _ = write!(text, "{error}");
-            (Settings::default(), Some(text))
+            (Box::new(Settings::default()), Some(text))
         }
     };
     Some(Recalled {

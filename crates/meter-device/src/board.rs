@@ -55,6 +55,8 @@ pub trait Time {
     }
 
     /// Waits for something, but not longer than so long. What is given up is dropped.
+    ///
+    /// A large future is pinned where it is made before it comes here, or it is copied on the stack.
     fn at_most<F: Future>(
         &self,
         span: Duration,

@@ -7,6 +7,7 @@
 //!
 //! [`Clock`]: meter_core::Clock
 
+use core::pin::pin;
 use core::time::Duration;
 
 use meter_core::clock::{ClockEvent, Now, SMALL_STEP, Stamp};
@@ -96,7 +97,7 @@ async fn ask<B: Board>(
     context.alive(Task::Clock);
     let answer = context
         .time
-        .at_most(PATIENCE, network.ask_time(&server))
+        .at_most(PATIENCE, pin!(network.ask_time(&server)))
         .await;
     context.alive(Task::Clock);
     match answer {

@@ -220,7 +220,7 @@ pub struct Beginning<B: Board> {
 /// What was kept over the restart.
 pub struct Recalled<F: NorFlash> {
     pub safe: Safe<F>,
-    pub settings: Settings,
+    pub settings: Box<Settings>,
     /// Why the settings are not those that were kept.
     pub settings_error: Option<String<LONGEST_TEXT>>,
     pub last_good: Option<UnixMillis>,
@@ -230,7 +230,7 @@ pub struct Recalled<F: NorFlash> {
 pub struct Context<'b, B: Board> {
     pub time: &'b B::Time,
     pub chip: RefCell<B::Chip>,
-    pub settings: RefCell<Settings>,
+    pub settings: RefCell<Box<Settings>>,
     pub clock: RefCell<Clock>,
     pub log: Log,
     pub ring: Mutex<NoopRawMutex, Option<Ring<B::Flash>>>,

@@ -3,6 +3,7 @@
 //! The networks of the settings are tried in turn; after a round without success there is a pause that
 //! grows up to five minutes. Somebody who sets a Wi-Fi up over the console interrupts that.
 
+use core::pin::pin;
 use core::time::Duration;
 
 use embassy_futures::select::{Either3, select3};
@@ -125,8 +126,10 @@ async fn join<B: Board>(
     let ssid = wifi.ssid.as_str();
     context.link.borrow_mut().ssid = wifi.ssid.clone();
     context.to_screen.signal(());
-    let join = radio.join(ssid, wifi.password.expose(), &name);
-    let joined = context.time.at_most(PATIENCE, join).await;
+    let joined = {
+        let join = pin!(radio.join(ssid, wifi.password.expose(), &name));
+        context.time.at_most(PATIENCE, join).await
+    };
     let joined = joined.unwrap_or(Err(JoinError::NoAddress));
     context.alive(Task::Network);
     match joined {
@@ -220,7 +223,7 @@ async fn grant<B: Board>(
                 });
             });
             // A scan that takes longer is given up with what it found.
-            let _ = context.time.at_most(PATIENCE, scan).await;
+            let _ = context.time.at_most(PATIENCE, pin!(scan)).await;
             context.alive(Task::Network);
             wishes.granted.signal(Granted::Scan(found));
             false

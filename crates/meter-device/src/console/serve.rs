@@ -1,5 +1,6 @@
 //! Serves the console: prints the log, and does what is asked.
 
+use alloc::boxed::Box;
 use alloc::format;
 use core::fmt;
 use core::time::Duration;
@@ -319,7 +320,7 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
     }
 
     /// Stores settings and uses them, and says whether that was possible.
-    async fn keep(&mut self, settings: Settings) -> bool {
+    async fn keep(&mut self, settings: Box<Settings>) -> bool {
         let saved = self.context.safe.lock().await.save(&settings).await;
         if let Err(error) = saved {
             self.context.say(Level::Error, format_args!("{error}"));

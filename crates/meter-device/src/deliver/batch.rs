@@ -2,9 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use heapless::Vec;
 use meter_core::{Reading, Stamped, UnixMillis};
 
 use crate::board::Board;
@@ -25,7 +25,7 @@ const WAIT_FOR_METER: Duration = Duration::from_mins(5);
 /// Readings from the outbox, oldest first.
 pub struct Batch {
     bodies: Box<[u8]>,
-    items: Vec<Item, MOST>,
+    items: heapless::Vec<Item, MOST>,
 }
 
 #[derive(Clone, Copy)]
@@ -51,7 +51,7 @@ impl Batch {
     pub fn new() -> Self {
         Self {
             bodies: vec![0; ROOM].into_boxed_slice(),
-            items: Vec::new(),
+            items: heapless::Vec::new(),
         }
     }
 
@@ -108,7 +108,7 @@ impl Batch {
     }
 
     /// The first of them, at most so many.
-    pub fn readings(&self, most: usize) -> Vec<Stamped<'_>, MOST> {
+    pub fn readings(&self, most: usize) -> Vec<Stamped<'_>> {
         let stamped = |item: &Item| {
             let body = self.bodies.get(item.begin..item.end)?;
             let reading = Reading::from_bytes(body).ok()?;

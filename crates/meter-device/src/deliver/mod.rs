@@ -6,6 +6,8 @@ mod mqtt;
 mod progress;
 mod rest;
 
+use alloc::boxed::Box;
+use core::pin::pin;
 use core::time::Duration;
 
 use meter_core::{RetryConfig, UnixMillis};
@@ -43,8 +45,8 @@ pub async fn run<B: Board, const SECTORS: usize>(
         network,
     };
     match output {
-        Some(Output::Rest(settings)) => rest::run(&line, &settings).await,
-        Some(Output::Mqtt(settings)) => mqtt::run(&line, &settings).await,
+        Some(Output::Rest(settings)) => Box::pin(rest::run(&line, &settings)).await,
+        Some(Output::Mqtt(settings)) => Box::pin(mqtt::run(&line, &settings)).await,
         None => line.wait_for_settings().await,
     }
 }
@@ -78,7 +80,7 @@ impl<'l, B: Board, const SECTORS: usize> Line<'l, '_, B, SECTORS> {
         now: UnixMillis,
     ) -> Result<<B::Network as Network>::Connection<'l>, ConnectError> {
         self.context.alive(Task::Deliver);
-        let connect = self.network.connect(server, now);
+        let connect = pin!(self.network.connect(server, now));
         let connected = self.context.time.at_most(CONNECT, connect).await;
         self.context.alive(Task::Deliver);
         connected.unwrap_or(Err(ConnectError::Unreachable))

@@ -2,6 +2,7 @@
 
 use alloc::rc::Rc;
 use alloc::vec;
+use core::pin::pin;
 use core::time::Duration;
 
 use embassy_futures::select::{Either, select};
@@ -79,7 +80,7 @@ pub(super) async fn run<B: Board, const SECTORS: usize>(
             }
         };
         let mut room = Room;
-        let open = Session::open(&mut room, connection, context.time, &target);
+        let open = pin!(Session::open(&mut room, connection, context.time, &target));
         let opened = context.time.at_most(ANSWER, open).await;
         context.alive(Task::Deliver);
         let mut session = match opened {
@@ -139,7 +140,12 @@ async fn serve<B: Board, const SECTORS: usize>(
             let until = until.min(progress.not_before);
             session.idle(until, random).await
         } else {
-            match select(line.fill(batch), session.idle(until, random)).await {
+            let filled = {
+                let fill = pin!(line.fill(batch));
+                let idle = pin!(session.idle(until, random));
+                select(fill, idle).await
+            };
+            match filled {
                 Either::Second(woken) => woken,
                 Either::First(()) => {
                     context.light(Lit::Sending, true);
@@ -180,8 +186,10 @@ async fn publish<B: Board, const SECTORS: usize>(
         return Ok(());
     };
     progress.begin(context, count);
-    let publish = session.publish(readings, buffer);
-    let published = context.time.at_most(ANSWER, publish).await;
+    let published = {
+        let publish = pin!(session.publish(readings, buffer));
+        context.time.at_most(ANSWER, publish).await
+    };
     context.alive(Task::Deliver);
     match published.unwrap_or(Err(Fault::Closed)) {
         Ok(verdict) => progress.settle(line, batch, count, verdict).await,
@@ -213,7 +221,7 @@ async fn show<B: Board>(
     let time = now.saturating_sub(context.now().saturating_sub(at));
     let newest = Stamped { time, reading };
     let statistics = statistics(context);
-    let show = session.show(&newest, &statistics, buffer);
+    let show = pin!(session.show(&newest, &statistics, buffer));
     let shown = context.time.at_most(ANSWER, show).await;
     context.alive(Task::Deliver);
     match shown.unwrap_or(Err(Fault::Closed))? {

@@ -1,6 +1,7 @@
 //! By HTTPS to a REST interface.
 
 use alloc::vec;
+use core::pin::pin;
 
 use super::batch::Batch;
 use super::progress::{Progress, TOO_LONG};
@@ -98,7 +99,7 @@ async fn send<B: Board, const SECTORS: usize>(
     };
     progress.begin(context, count);
     context.light(Lit::Sending, true);
-    let post = post(connection, context.time, target, readings, buffer);
+    let post = pin!(post(connection, context.time, target, readings, buffer));
     let posted = context.time.at_most(ANSWER, post).await;
     context.light(Lit::Sending, false);
     context.alive(Task::Deliver);

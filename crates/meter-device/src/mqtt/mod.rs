@@ -17,6 +17,7 @@ mod room;
 mod topic;
 
 use core::num::NonZero;
+use core::pin::pin;
 use core::time::Duration;
 
 use embassy_futures::select::{Either, select};
@@ -374,7 +375,7 @@ impl<'c, C: Read + Write, T: Time> Session<'c, C, T> {
         };
         self.begin()?;
         let body = self.client.poll_body(header);
-        let event = self.time.at_most(PATIENCE, body).await;
+        let event = self.time.at_most(PATIENCE, pin!(body)).await;
         let event = event.ok_or(Fault::Closed)?.map_err(|error| fault(&error))?;
         self.end();
         note(&event, &mut self.pinged, &mut self.birth);

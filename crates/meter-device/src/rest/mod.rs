@@ -4,6 +4,7 @@ mod answer;
 mod date;
 
 use core::fmt;
+use core::pin::pin;
 use core::time::Duration;
 
 use embedded_io_async::{Read, Write};
@@ -114,7 +115,7 @@ pub async fn post<C: Read + Write>(
     let mut stream = answer::Bounded::new(Buffered::new(connection));
     let head = answer::Head::receive(&mut stream, buffer).await?;
     let whole = time
-        .at_most(REST, answer::read_body(&mut stream, head.framing))
+        .at_most(REST, pin!(answer::read_body(&mut stream, head.framing)))
         .await
         .unwrap_or(false);
     Ok(Posted {

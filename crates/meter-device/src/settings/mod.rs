@@ -11,6 +11,7 @@ mod secret;
 mod store;
 mod write;
 
+use alloc::boxed::Box;
 use heapless::{String, Vec};
 use serde::Deserialize;
 
@@ -108,17 +109,13 @@ impl Default for TimeServers {
 }
 
 /// Where readings go.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one of it, and no heap to put it on"
-)]
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
     /// By HTTP.
-    Rest(Rest),
+    Rest(Box<Rest>),
     /// By MQTT.
-    Mqtt(Mqtt),
+    Mqtt(Box<Mqtt>),
 }
 
 /// Sending by HTTP.
