@@ -3,6 +3,9 @@
 //! The board is emulated; what is around it is real: servers for names (dnsmasq), HTTPS and MQTT
 //! (mosquitto) with their own authority, and `meterline device`, which sets the device up.
 
+mod broker;
+mod certificates;
+mod mqtt;
 mod readings;
 mod rest;
 mod world;

@@ -24,7 +24,7 @@ pub(crate) const SERVER: &str = "backend.cellar.example";
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The simulated Wi-Fi of the board.
-const WIFI: &str = "[[wifi]]\nssid = \"qemu\"\npassword = \"let me in 1234\"\n";
+pub(crate) const WIFI: &str = "[[wifi]]\nssid = \"qemu\"\npassword = \"let me in 1234\"\n";
 
 /// The world of one device.
 pub(crate) struct World {

@@ -11,7 +11,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 
-use super::StartError;
+use super::{Config, StartError};
 
 /// What the backend shows in the TLS handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,17 +103,17 @@ impl Authority {
         })
     }
 
-    /// The TLS side of a server that shows `certificate`.
-    pub(super) fn server(
+    /// The TLS side of a backend that shows `certificate`.
+    pub(super) fn server_of(
         &self,
+        config: &Config,
         certificate: Certificate,
-        names: &[String],
-        client_certificate_required: bool,
     ) -> Result<rustls::ServerConfig, StartError> {
+        let names = ["localhost", "127.0.0.1", &config.host].map(str::to_owned);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
-        let builder = if client_certificate_required {
+        let builder = if config.client_certificate_required {
             let mut roots = RootCertStore::empty();
             roots.add(self.certificate.der().clone())?;
             let verifier =
@@ -122,11 +122,11 @@ impl Authority {
         } else {
             builder.with_no_client_auth()
         };
-        let chain = self.chain(certificate, names)?;
+        let chain = self.chain(certificate, &names)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(chain.key.serialize_der()));
-        let mut config = builder.with_single_cert(chain.certificates, key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(config)
+        let mut tls = builder.with_single_cert(chain.certificates, key)?;
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(tls)
     }
 
     fn chain(&self, certificate: Certificate, names: &[String]) -> Result<Chain, StartError> {

@@ -128,6 +128,8 @@ impl Received {
 /// What the server's tasks share with its owner.
 struct Shared {
     config: Config,
+    /// With none, it speaks plain HTTP.
+    tls: Mutex<Option<Arc<rustls::ServerConfig>>>,
     behaviour: Mutex<Behaviour>,
     received: Mutex<Log>,
     arrived: Notify,
@@ -145,6 +147,10 @@ struct Log {
 }
 
 impl Shared {
+    fn tls(&self) -> MutexGuard<'_, Option<Arc<rustls::ServerConfig>>> {
+        self.tls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn behaviour(&self) -> MutexGuard<'_, Behaviour> {
         self.behaviour
             .lock()
@@ -180,20 +186,9 @@ impl Backend {
     /// that it is called in.
     pub fn start(config: Config) -> Result<Self, StartError> {
         let authority = Authority::new("simulated authority")?;
-        let names = vec![
-            "localhost".to_owned(),
-            "127.0.0.1".to_owned(),
-            config.host.clone(),
-        ];
         let tls = config
             .tls
-            .then(|| {
-                authority.server(
-                    config.certificate,
-                    &names,
-                    config.client_certificate_required,
-                )
-            })
+            .then(|| authority.server_of(&config, config.certificate))
             .transpose()?;
         let wanted = SocketAddr::from(([127, 0, 0, 1], config.port));
         let listener = server::listen(wanted)?;
@@ -203,13 +198,14 @@ impl Backend {
         })?;
         let shared = Arc::new(Shared {
             config,
+            tls: Mutex::new(tls.map(Arc::new)),
             behaviour: Mutex::default(),
             received: Mutex::default(),
             arrived: Notify::new(),
             wanted_open: watch::Sender::new(true),
             is_open: watch::Sender::new(true),
         });
-        let task = tokio::spawn(server::run(Arc::clone(&shared), listener, tls, address));
+        let task = tokio::spawn(server::run(Arc::clone(&shared), listener, address));
         Ok(Self {
             shared,
             authority,
@@ -243,6 +239,16 @@ impl Backend {
     #[must_use]
     pub fn ca_pem(&self) -> String {
         self.authority.pem()
+    }
+
+    /// Shows another certificate to the connections that are opened from now on.
+    pub fn set_certificate(&self, certificate: Certificate) -> Result<(), StartError> {
+        let tls = self.authority.server_of(&self.shared.config, certificate)?;
+        let mut current = self.shared.tls();
+        if current.is_some() {
+            *current = Some(Arc::new(tls));
+        }
+        Ok(())
     }
 
     /// A new client certificate of the backend's authority.

@@ -33,18 +33,12 @@ pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 }
 
 /// Serves until it is dropped; without a listener while there is an outage.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    listener: TcpListener,
-    tls: Option<rustls::ServerConfig>,
-    address: SocketAddr,
-) {
-    let acceptor = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener, address: SocketAddr) {
     let mut wanted = shared.wanted_open.subscribe();
     let mut listener = listener;
     loop {
         tokio::select! {
-            () = accept(&shared, acceptor.as_ref(), &listener) => {}
+            () = accept(&shared, &listener) => {}
             closed = wanted.wait_for(|open| !open) => if closed.is_err() { return },
         }
         drop(listener);
@@ -64,19 +58,19 @@ pub(super) async fn run(
 }
 
 /// Accepts for ever. Dropping it closes every connection.
-async fn accept(shared: &Arc<Shared>, acceptor: Option<&TlsAcceptor>, listener: &TcpListener) {
+async fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                connections.spawn(connection(Arc::clone(shared), acceptor.cloned(), stream));
+                connections.spawn(connection(Arc::clone(shared), stream));
             },
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn connection(shared: Arc<Shared>, acceptor: Option<TlsAcceptor>, mut stream: TcpStream) {
+async fn connection(shared: Arc<Shared>, mut stream: TcpStream) {
     let number = {
         let mut log = shared.log();
         log.connections += 1;
@@ -90,7 +84,8 @@ async fn connection(shared: Arc<Shared>, acceptor: Option<TlsAcceptor>, mut stre
         Connection::Stall => stall(stream).await,
         Connection::GarbageForTls => speak(&mut stream, b"SSH-2.0-OpenSSH_9.2\r\n").await,
         Connection::Serve | Connection::GarbageForHttp => {
-            shake_hands(shared, acceptor, stream, fate, number).await
+            let tls = shared.tls().clone().map(TlsAcceptor::from);
+            shake_hands(shared, tls, stream, fate, number).await
         }
     };
 }
