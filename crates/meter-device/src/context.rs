@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::string::String as OwnedString;
 use alloc::vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -13,7 +14,7 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 use embedded_storage_async::nor_flash::NorFlash;
-use heapless::String;
+use heapless::{Deque, String};
 use meter_core::clock::Stamp;
 use meter_core::{Clock, Reading, UnixMillis};
 use meter_screens as screens;
@@ -124,6 +125,33 @@ pub struct Delivery {
     pub at: Option<Duration>,
     /// What went wrong since.
     pub fault: Option<Fault>,
+}
+
+/// Grave events that go with the next deliveries, one at a time. Of more than a handful the oldest are
+/// left out: the ring has them.
+#[derive(Debug, Default)]
+pub struct Untold(Deque<OwnedString, 4>);
+
+impl Untold {
+    /// Adds an event, as a line of plain ASCII: it may become a header.
+    pub fn push(&mut self, event: &str) {
+        if self.0.is_full() {
+            self.0.pop_front();
+        }
+        let plain = |letter: char| if letter.is_ascii() { letter } else { '?' };
+        // There is room now.
+        let _ = self.0.push_back(event.chars().map(plain).collect());
+    }
+
+    /// The oldest.
+    pub fn first(&self) -> Option<OwnedString> {
+        self.0.front().cloned()
+    }
+
+    /// The server has the oldest.
+    pub fn told(&mut self) {
+        self.0.pop_front();
+    }
 }
 
 /// How the network is.
@@ -251,6 +279,8 @@ pub struct Context<'b, B: Board> {
     pub link: RefCell<Link>,
     pub delivery: RefCell<Delivery>,
     pub backlog: Cell<u32>,
+    /// What the server has not heard of.
+    pub untold: RefCell<Untold>,
     /// Bytes of the meter that were lost, as far as it was said.
     pub overrun: Cell<u32>,
     pub safe: Mutex<NoopRawMutex, Safe<B::Flash>>,
@@ -304,6 +334,7 @@ impl<'b, B: Board> Context<'b, B> {
             link: RefCell::default(),
             delivery: RefCell::default(),
             backlog: Cell::new(0),
+            untold: RefCell::default(),
             overrun: Cell::new(0),
             time_noted: Cell::new(None),
             to_deliver: Signal::new(),

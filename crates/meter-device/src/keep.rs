@@ -7,7 +7,7 @@ use embassy_futures::select::{Either, select};
 use crate::board::{Board, Chip as _, Time as _, WATCHDOG};
 use crate::context::{Context, Shelf, Task};
 use crate::log::{Event, Level};
-use crate::ring::Circumstances;
+use crate::ring::{self, Circumstances};
 
 /// How often the watchdog is fed, if all tasks live.
 const MEAL: Duration = Duration::from_secs(5);
@@ -47,9 +47,11 @@ async fn remember<B: Board>(context: &Context<'_, B>, event: &Event) {
         memory: context.chip.borrow().memory(),
         backlog: context.backlog.get(),
     };
+    let entry = ring::entry(event, &circumstances);
     if let Some(ring) = context.ring.lock().await.as_mut() {
-        ring.keep(event, &circumstances).await;
+        ring.keep(&entry).await;
     }
+    context.untold.borrow_mut().push(&entry);
 }
 
 /// Feeds the watchdog as long as all other tasks live.

@@ -15,7 +15,6 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
-use core::fmt;
 use core::ops::Range;
 
 use embedded_storage_async::nor_flash::NorFlash;
@@ -66,14 +65,6 @@ impl<F: NorFlash> Ring<F> {
         })
     }
 
-    /// Keeps an event.
-    pub async fn keep(&mut self, event: &Event, circumstances: &Circumstances) {
-        let mut entry = String::new();
-        if write(&mut entry, event, circumstances).is_ok() {
-            self.keep_text(&entry).await;
-        }
-    }
-
     /// Keeps a reading that a server refused for good, as the meter's own bytes in hexadecimal.
     pub async fn keep_refused(&mut self, time: UnixMillis, status: u16, body: &[u8]) {
         let entry = format!(
@@ -81,10 +72,11 @@ impl<F: NorFlash> Ring<F> {
             time.0,
             Hex(body)
         );
-        self.keep_text(&entry).await;
+        self.keep(&entry).await;
     }
 
-    async fn keep_text(&mut self, entry: &str) {
+    /// Keeps an event, as [`entry`] writes it.
+    pub async fn keep(&mut self, entry: &str) {
         let mut pushed = self.queue.push(entry.as_bytes(), true).await;
         if matches!(pushed, Err(sequential_storage::Error::Corrupted { .. })) {
             // Something else lay in the flash, or it rotted beyond what can be read over.
@@ -134,25 +126,20 @@ impl<F: NorFlash> Ring<F> {
     }
 }
 
-fn write(out: &mut impl fmt::Write, event: &Event, circumstances: &Circumstances) -> fmt::Result {
+/// An event as a line of JSON.
+#[must_use]
+pub fn entry(event: &Event, circumstances: &Circumstances) -> String {
     let Circumstances {
         boot,
         time,
         memory,
         backlog,
     } = circumstances;
-    write!(
-        out,
-        r#"{{"kind":"{}","boot":{boot},"uptime_s":{}"#,
+    let time = time.map_or_else(String::new, |time| format!(r#","time_ms":{}"#, time.0));
+    format!(
+        r#"{{"kind":"{}","boot":{boot},"uptime_s":{}{time},"text":{},"heap_peak":{},"stack_peak":{},"backlog":{backlog}}}"#,
         event.level.as_str(),
         event.at.as_secs(),
-    )?;
-    if let Some(time) = time {
-        write!(out, r#","time_ms":{}"#, time.0)?;
-    }
-    write!(
-        out,
-        r#","text":{},"heap_peak":{},"stack_peak":{},"backlog":{backlog}}}"#,
         JsonString(&event.text),
         memory.heap_peak,
         memory.stack_peak,

@@ -16,7 +16,7 @@ use crate::board::{Board, Network, Security, Server, Time as _};
 use crate::context::{Context, Lit, Task};
 use crate::log::Level;
 use crate::mqtt::{Discovery, OpenError, Room, Session, Target, Woken};
-use crate::settings::{Mqtt, Secret};
+use crate::settings::Mqtt;
 use crate::verdict::{Fault, Verdict};
 
 /// A message. The announcement of a meter that sends three dozen registers takes eight kilobytes.
@@ -41,23 +41,15 @@ pub(super) async fn run<B: Board, const SECTORS: usize>(
         let settings = context.settings.borrow();
         (settings.name.clone(), settings.interval)
     };
-    let origin = Origin {
-        name: "meterline",
-        version: context.version,
-        url: URL,
-    };
-    let discovery = settings.discovery.then(|| Discovery {
-        origin,
+    let discovery = Discovery {
+        origin: Origin {
+            name: "meterline",
+            version: context.version,
+            url: URL,
+        },
         expire_after: expiry(interval.span()),
-    });
-    let target = Target {
-        client_id: settings.client_id(&name),
-        user: settings.user.as_ref().map(Secret::expose),
-        password: settings.password.as_ref().map(Secret::expose),
-        topic: settings.topic(),
-        format: settings.format,
-        discovery,
     };
+    let target = Target::new(settings, &name, discovery);
     let server = Server {
         host: &settings.host,
         port: settings.port,
@@ -198,11 +190,29 @@ async fn publish<B: Board, const SECTORS: usize>(
             return Err(fault);
         }
     }
+    tell(context, session).await?;
     // A backlog has no state of now.
     if context.backlog.get() > 0 {
         return Ok(());
     }
     show(context, session, buffer).await
+}
+
+/// Tells the broker of the oldest grave event that it has not heard of.
+async fn tell<B: Board>(
+    context: &Context<'_, B>,
+    session: &mut Open<'_, '_, B>,
+) -> Result<(), Fault> {
+    let Some(event) = context.untold.borrow().first() else {
+        return Ok(());
+    };
+    let tell = pin!(session.tell(&event));
+    let told = context.time.at_most(ANSWER, tell).await;
+    context.alive(Task::Deliver);
+    // A broker that does not want it need not have it: it is in the ring.
+    told.unwrap_or(Err(Fault::Closed))?;
+    context.untold.borrow_mut().told();
+    Ok(())
 }
 
 /// Shows the newest reading to Home Assistant.

@@ -1,5 +1,6 @@
 //! By HTTPS to a REST interface.
 
+use alloc::format;
 use alloc::vec;
 use core::pin::pin;
 
@@ -9,8 +10,8 @@ use super::{ANSWER, Line};
 use crate::board::{Board, Network, Security, Server, Time as _};
 use crate::context::{Lit, Task};
 use crate::rest::{Posted, Target, post};
-use crate::settings::{Rest, Secret};
-use crate::verdict::Fault;
+use crate::settings::Rest;
+use crate::verdict::{Fault, Verdict};
 
 /// A request, and the head of its answer.
 const BUFFER: usize = 8 * 1024;
@@ -27,17 +28,12 @@ pub(super) async fn run<B: Board, const SECTORS: usize>(
     settings: &Rest,
 ) -> ! {
     let context = line.context;
-    let name = context.settings.borrow().name.clone();
-    let Ok(url) = settings.url() else {
+    let agent = format!("meterline/{}", context.version);
+    let Ok(target) = Target::new(settings, &agent) else {
         line.give_up("rest: the URL in the settings cannot be read")
             .await;
     };
-    let target = Target {
-        url,
-        format: settings.format,
-        authorization: settings.authorization.as_ref().map(Secret::expose),
-        agent: &name,
-    };
+    let url = target.url;
     let server = Server {
         host: url.host(),
         port: url.port(),
@@ -92,6 +88,11 @@ async fn send<B: Board, const SECTORS: usize>(
 ) -> Keep {
     let context = line.context;
     let readings = batch.readings(progress.most());
+    let event = context.untold.borrow().first();
+    let target = &Target {
+        event: event.as_deref(),
+        ..*target
+    };
     let count = target.fitting(&readings, buffer.len());
     let Some(readings) = readings.get(..count).filter(|some| !some.is_empty()) else {
         batch.refused(context, line.outbox, TOO_LONG).await;
@@ -105,6 +106,9 @@ async fn send<B: Board, const SECTORS: usize>(
     context.alive(Task::Deliver);
     match posted {
         Some(Ok(Posted { verdict, reusable })) => {
+            if event.is_some() && verdict == Verdict::Delivered {
+                context.untold.borrow_mut().told();
+            }
             progress.settle(line, batch, count, verdict).await;
             if reusable { Keep::Open } else { Keep::Closed }
         }

@@ -16,6 +16,7 @@ mod reason;
 mod room;
 mod topic;
 
+use alloc::format;
 use core::num::NonZero;
 use core::pin::pin;
 use core::time::Duration;
@@ -275,6 +276,18 @@ impl<'c, C: Read + Write, T: Time> Session<'c, C, T> {
         let mut fill = Fill::new(buffer);
         homeassistant::state(newest, statistics, &mut fill).map_err(|_| Fault::TooLong)?;
         self.send(&topic, fill.finish(), true).await
+    }
+
+    /// Publishes an event of the device, a line of JSON: beside its availability as `event`, and with
+    /// `ThingsBoard` as an attribute.
+    pub async fn tell(&mut self, event: &str) -> Result<Verdict, Fault> {
+        if self.target.has_availability() {
+            let topic = Text::event(&self.target).ok_or(Fault::TooLong)?;
+            return self.send(&topic, event.as_bytes(), false).await;
+        }
+        let attribute = format!("{{\"event\":{event}}}");
+        let topic = "v1/devices/me/attributes";
+        self.send(topic, attribute.as_bytes(), false).await
     }
 
     async fn announce(

@@ -44,11 +44,20 @@ impl Text {
 
     /// Where the device says that it is there: beside the topics of its meters.
     pub(super) fn availability(target: &Target<'_>) -> Option<Topic> {
+        Self::of_device(target, "availability")
+    }
+
+    /// Where the device says what went wrong.
+    pub(super) fn event(target: &Target<'_>) -> Option<Topic> {
+        Self::of_device(target, "event")
+    }
+
+    fn of_device(target: &Target<'_>, what: &str) -> Option<Topic> {
         let (before, _) = target.topic.split_once(METER).unwrap_or((target.topic, ""));
         let before = before.trim_end_matches('/');
         let slash = if before.is_empty() { "" } else { "/" };
         let client = Level(target.client_id);
-        print(format_args!("{before}{slash}{client}/availability"))
+        print(format_args!("{before}{slash}{client}/{what}"))
     }
 }
 

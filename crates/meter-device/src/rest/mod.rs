@@ -32,6 +32,9 @@ pub struct Target<'a> {
     pub authorization: Option<&'a str>,
     /// The value of the header `User-Agent`, one line of ASCII.
     pub agent: &'a str,
+    /// The value of the header `Meterline-Event`: an entry of the [ring](crate::ring) that the server
+    /// has not heard of, one line of ASCII.
+    pub event: Option<&'a str>,
 }
 
 /// What became of a POST.
@@ -51,6 +54,7 @@ impl<'a> Target<'a> {
             format: settings.format,
             authorization: settings.authorization.as_ref().map(Secret::expose),
             agent,
+            event: None,
         })
     }
 
@@ -75,6 +79,9 @@ impl<'a> Target<'a> {
         )?;
         if let Some(authorization) = self.authorization {
             write!(out, "Authorization: {authorization}\r\n")?;
+        }
+        if let Some(event) = self.event {
+            write!(out, "Meterline-Event: {event}\r\n")?;
         }
         out.write_str("\r\n")
     }

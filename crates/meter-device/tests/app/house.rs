@@ -100,6 +100,21 @@ fn a_crash_is_kept_with_its_cause_and_time() {
 }
 
 #[test]
+fn a_crash_is_told_to_the_server_once() {
+    in_a_world(async {
+        let mut device = Device::rest().await;
+        device.switch_on(Start::Panic, Some("a bäd day"));
+        device.run(2 * MINUTE).await;
+        let received = device.world.received.borrow();
+        let told = received.iter().filter_map(|post| post.event.as_deref());
+        let told: Vec<&str> = told.collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        let event: serde_json::Value = serde_json::from_str(told[0]).unwrap();
+        assert_eq!(event["text"], "start 1: panic: a b?d day");
+    });
+}
+
+#[test]
 fn settings_are_taken_over_the_console_and_bad_ones_are_not() {
     in_a_world(async {
         let mut device = Device::new(r#"{"version":1}"#).await;

@@ -31,7 +31,7 @@ pub enum Character {
 
 /// Serves one connection, in a mood of its own or as the world wants it.
 pub async fn serve(world: Rc<World>, mut stream: DuplexStream, mood: Option<Character>) {
-    while let Some(body) = request(&mut stream).await {
+    while let Some((body, event)) = request(&mut stream).await {
         let character = mood
             .clone()
             .unwrap_or_else(|| world.character.borrow().clone());
@@ -39,6 +39,7 @@ pub async fn serve(world: Rc<World>, mut stream: DuplexStream, mood: Option<Char
             world.received.borrow_mut().push(Received {
                 at: world.start.elapsed(),
                 body: body.clone(),
+                event: event.clone(),
                 acknowledged,
             });
         };
@@ -79,19 +80,20 @@ pub async fn serve(world: Rc<World>, mut stream: DuplexStream, mood: Option<Char
     }
 }
 
-/// The body of the next request.
-async fn request(stream: &mut DuplexStream) -> Option<String> {
+/// The body of the next request, and what it says about the device.
+async fn request(stream: &mut DuplexStream) -> Option<(String, Option<String>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
     }
     let head = String::from_utf8(head).ok()?;
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(": ")?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.parse::<usize>().ok())?
-    })?;
+    let header = |wanted: &str| {
+        let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+        headers.find_map(|(name, value)| name.eq_ignore_ascii_case(wanted).then_some(value))
+    };
+    let length = header("content-length")?.parse().ok()?;
+    let event = header("meterline-event").map(str::to_owned);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    String::from_utf8(body).ok()
+    Some((String::from_utf8(body).ok()?, event))
 }

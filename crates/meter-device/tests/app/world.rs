@@ -84,6 +84,8 @@ pub struct World {
 pub struct Received {
     pub at: Duration,
     pub body: String,
+    /// The header `Meterline-Event`.
+    pub event: Option<String>,
     pub acknowledged: bool,
 }
 

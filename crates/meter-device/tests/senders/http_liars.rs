@@ -18,6 +18,7 @@ fn target(format: Format) -> Target<'static> {
         format,
         authorization: Some("Bearer hunter2"),
         agent: "meterline/test",
+        event: None,
     }
 }
 

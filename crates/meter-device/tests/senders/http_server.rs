@@ -71,6 +71,7 @@ async fn every_model_over_one_connection_each() {
         format: Format::Thingsboard,
         authorization: None,
         agent: "meterline/test",
+        event: None,
     };
     let clock = Clock::new();
     let mut buffer = [0; 4096];
@@ -118,6 +119,7 @@ async fn a_real_server_that_fails() {
         format: Format::Json,
         authorization: Some("Bearer hunter2"),
         agent: "meterline/test",
+        event: None,
     };
     let readings = take("emh-mme40", 1);
     let stamped = [readings[0].stamped()];
