@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use description::{Board, Console, Display, Level, Socket};
 
@@ -21,6 +22,11 @@ const CHIPS: &[(&str, &str)] = &[
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rustc-link-arg=-Tlinkall.x");
+    if env::var("CARGO_CFG_TARGET_ARCH")? == "riscv32" {
+        // Functions of the same code, whose address nobody asks for, are kept once.
+        println!("cargo:rustc-link-arg=--icf=safe");
+        println!("cargo:rustc-link-arg=-O2");
+    }
     // The public roots are looked up where Mbed TLS verifies: see `device_network::roots`.
     for function in env::var("DEP_DEVICE_NETWORK_WRAP")?.split(',') {
         println!("cargo:rustc-link-arg=--wrap={function}");
@@ -40,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
     if board.chip != chip {
         return Err(format!(
-            "{} has the chip {}, but this is built for {chip}: choose the feature {0}",
+            "{0} has the chip {1}, but this is built for {chip}: choose the feature {1}",
             board.name, board.chip
         )
         .into());
@@ -67,12 +73,23 @@ fn chip() -> Result<(&'static str, &'static str), String> {
     }
 }
 
+/// Milliseconds since 1970. `SOURCE_DATE_EPOCH` is the convention of those who build the same twice.
+fn built() -> Result<u128, Box<dyn Error>> {
+    println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    match env::var("SOURCE_DATE_EPOCH") {
+        Ok(seconds) => Ok(seconds.parse::<u128>()? * 1000),
+        Err(_) => Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis()),
+    }
+}
+
 /// A macro that takes the board's pins from the chip's.
-fn pins(board: &Board) -> Result<String, std::fmt::Error> {
+fn pins(board: &Board) -> Result<String, Box<dyn Error>> {
     let mut rust = String::new();
     let pin = |number: u8| format!("$chip.GPIO{number}.into()");
     writeln!(rust, "/// What the board is called.")?;
     writeln!(rust, "pub const NAME: &str = {:?};", board.name)?;
+    writeln!(rust, "/// When this was built, in milliseconds since 1970.")?;
+    writeln!(rust, "pub const BUILT: i64 = {};", built()?)?;
     writeln!(rust, "macro_rules! pins {{ ($chip:ident) => {{ Pins {{")?;
     writeln!(rust, "head: {},", pin(board.head))?;
     match board.console {

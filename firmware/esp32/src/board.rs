@@ -14,6 +14,8 @@ use esp_hal::timer::timg::TimerGroup;
 use esp_hal::uart::UartRx;
 use esp_radio::wifi::{Interface, WifiController};
 use esp_rtos::embassy::InterruptExecutor;
+use meter_core::UnixMillis;
+use meter_device::app::Parts;
 use meter_device::board;
 use oled::{Frame, Oled, Panel};
 use static_cell::StaticCell;
@@ -21,12 +23,12 @@ use static_cell::StaticCell;
 use crate::chip::{Chip, Light};
 use crate::clock::Clock;
 use crate::console::{Keyboard, Paper};
-use crate::flash::{self, Part, Parts};
+use crate::flash::{self, Part};
 use crate::line::{self, Line, Reader};
 use crate::memory;
 use crate::screen::Screen;
 use crate::wifi::{self, Wifi};
-use crate::wiring::{Display, Pins, pins};
+use crate::wiring::{BUILT, Display, Pins, pins};
 
 /// SML's speed, on optical heads.
 const METER_BAUD: u32 = 9_600;
@@ -54,19 +56,6 @@ impl board::Board for Esp {
     type Chip = Chip;
 }
 
-/// All parts, each for the task that uses it.
-pub struct Started {
-    pub clock: Clock,
-    pub radio: Wifi,
-    pub network: Net,
-    pub flash: Parts,
-    pub head: Reader,
-    pub keyboard: Keyboard,
-    pub paper: Paper,
-    pub screen: Screen,
-    pub chip: Chip,
-}
-
 /// Why a board does not start.
 #[derive(Debug)]
 pub enum Fault {
@@ -83,7 +72,7 @@ pub enum Fault {
 }
 
 /// Starts everything.
-pub fn start(chip: Peripherals, spawner: Spawner) -> Result<Started, Fault> {
+pub fn start(chip: Peripherals, spawner: Spawner) -> Result<Parts<Esp>, Fault> {
     memory::give_heap!();
     let group = TimerGroup::new(chip.TIMG0);
     esp_rtos::start(group.timer0, chip.FROM_CPU_INTR0);
@@ -103,7 +92,7 @@ pub fn start(chip: Peripherals, spawner: Spawner) -> Result<Started, Fault> {
         pin: Output::new(pin, (!high).into(), OutputConfig::default()),
         high,
     });
-    let parts = Chip::new(Rtc::new(chip.RTC_TIMER), light, &HEAD);
+    let rest = Chip::new(Rtc::new(chip.RTC_TIMER), light, &HEAD);
 
     static UNDISTURBED: StaticCell<InterruptExecutor<1>> = StaticCell::new();
     let undisturbed = UNDISTURBED
@@ -142,19 +131,24 @@ pub fn start(chip: Peripherals, spawner: Spawner) -> Result<Started, Fault> {
     );
     spawner.spawn(wifi::run(runner).map_err(|_| Fault::Task)?);
 
-    Ok(Started {
-        clock: Clock,
+    let store = flash::divide(chip.FLASH).ok_or(Fault::Store)?;
+    Ok(Parts {
+        time: Clock,
         radio: Wifi::new(controller, stack),
         network: Net::new(stack, ROOM.init(Room::new()), |buffer| {
-            Rng::new().read(buffer)
+            Rng::new().read(buffer);
         })
         .map_err(|_| Fault::Tls)?,
-        flash: flash::divide(chip.FLASH).ok_or(Fault::Store)?,
+        settings: store.settings,
+        ring: store.ring,
+        outbox: store.outbox,
         head: Reader(&HEAD),
         keyboard,
         paper,
         screen: screen(chip.I2C0, display, button),
-        chip: parts,
+        chip: rest,
+        built: UnixMillis(BUILT),
+        version: env!("CARGO_PKG_VERSION"),
     })
 }
 

@@ -4,12 +4,12 @@ use esp_hal::gpio::Output;
 use esp_hal::rng::Rng;
 use esp_hal::rtc_cntl::{Rtc, RwdtStage, RwdtStageAction};
 use esp_hal::time::Duration;
-use heapless::String;
 use meter_device::board::{self, Memory, Start, WATCHDOG};
+use static_cell::StaticCell;
 
 use crate::line::Line;
 use crate::memory;
-use crate::words::{self, End};
+use crate::words::{self, End, Words};
 
 /// When the chip alone was restarted in vain, its clock and power are too, after so long.
 const HARDER: Duration = Duration::from_secs(10);
@@ -20,8 +20,7 @@ pub struct Chip {
     light: Option<Light>,
     head: &'static Line,
     start: Start,
-    words: Option<String<240>>,
-    told: bool,
+    words: Option<&'static str>,
 }
 
 /// A light, and whether it shines when its pin is high.
@@ -42,13 +41,13 @@ impl Chip {
         watchdog.set_stage_action(RwdtStage::Stage0, RwdtStageAction::ResetCore);
         watchdog.set_stage_action(RwdtStage::Stage1, RwdtStageAction::ResetSystem);
         let (end, words) = words::take().unzip();
+        static WORDS: StaticCell<Words> = StaticCell::new();
         let mut chip = Self {
             rtc,
             light,
             head,
             start: started_by(end),
-            words,
-            told: false,
+            words: words.map(|words| WORDS.init(words).as_str()),
         };
         board::Chip::light(&mut chip, false);
         chip
@@ -100,11 +99,11 @@ impl board::Chip for Chip {
         self.head.lost()
     }
 
-    fn last_words(&mut self) -> (Start, Option<&str>) {
-        if core::mem::replace(&mut self.told, true) {
-            self.words = None;
-        }
-        (self.start, self.words.as_deref())
+    fn last_words(&mut self) -> (Start, Option<&'static str>) {
+        (
+            self.start,
+            self.words.take().filter(|words| !words.is_empty()),
+        )
     }
 
     fn restart(&mut self) {

@@ -13,9 +13,11 @@ const NAME: &str = "store";
 /// The least that can be erased.
 const SECTOR: u32 = FlashStorage::SECTOR_SIZE;
 /// For the settings.
-const SETTINGS: u32 = 8 * SECTOR;
+const SETTINGS: u32 = 4 * SECTOR;
 /// For the ring of crashes and errors.
-const RING: u32 = 8 * SECTOR;
+const RING: u32 = 4 * SECTOR;
+/// Sectors for the readings that wait: the rest of what `partitions.csv` gives.
+pub const OUTBOX_SECTORS: usize = 88;
 
 type Chip = Mutex<NoopRawMutex, BlockingAsync<FlashStorage<'static>>>;
 
@@ -40,8 +42,8 @@ pub fn divide(flash: esp_hal::peripherals::FLASH<'static>) -> Option<Parts> {
         .iter()
         .find(|entry| entry.label_as_str() == NAME)
         .map(|entry| (entry.offset(), entry.len()))?;
-    let outbox = length.checked_sub(SETTINGS + RING)?;
-    if start % SECTOR != 0 || length % SECTOR != 0 || outbox < SECTOR {
+    let outbox = u32::try_from(OUTBOX_SECTORS).ok()? * SECTOR;
+    if start % SECTOR != 0 || length < SETTINGS + RING + outbox {
         return None;
     }
     let flash: &'static Chip = FLASH.init(Mutex::new(BlockingAsync::new(storage)));

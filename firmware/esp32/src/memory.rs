@@ -15,13 +15,13 @@ const FRAME: usize = 512;
 /// The statics' part of the heap. What it leaves is the stack's.
 pub const HEAP: usize = 1024
     * if cfg!(feature = "esp32") {
-        72
+        24
     } else if cfg!(feature = "esp32c6") {
-        256
+        192
     } else if cfg!(feature = "esp32s3") {
-        144
+        128
     } else {
-        152
+        128
     };
 /// What the boot loader needed.
 pub const RECLAIMED: usize = 1024 * if cfg!(feature = "esp32") { 96 } else { 64 };

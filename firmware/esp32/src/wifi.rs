@@ -18,9 +18,9 @@ const SEEN: usize = 24;
 
 /// Frames that the radio holds at most, in each direction. Its own default is 32, which is 100 KiB
 /// of heap for the download of a film; a reading fits one frame.
-pub const FRAMES: u16 = 12;
+pub const FRAMES: u16 = 8;
 /// Frames that are received while all tasks wait. They take their memory at the start.
-pub const WAITING: u8 = 6;
+pub const WAITING: u8 = 4;
 
 /// The radio, and the network that its frames go to.
 pub struct Wifi {
@@ -41,6 +41,8 @@ pub fn config() -> ControllerConfig {
         .with_static_rx_buf_num(WAITING)
         .with_dynamic_rx_buf_num(FRAMES)
         .with_dynamic_tx_buf_num(FRAMES)
+        // Fewer than twice those that wait, or the driver complains.
+        .with_rx_ba_win(WAITING)
 }
 
 impl Wifi {

@@ -12,6 +12,9 @@ const MARK: [u8; 4] = *b"MLW1";
 /// The mark, the kind, the length and a checksum.
 const HEAD: usize = 8;
 
+/// What was left.
+pub type Words = String<LONGEST>;
+
 /// Why the run ended.
 #[derive(Clone, Copy, PartialEq)]
 pub enum End {
@@ -58,7 +61,7 @@ mod kept {
 
 /// Leaves words for the next run.
 pub fn leave(end: End, words: fmt::Arguments<'_>) {
-    let mut text = Cut(String::new());
+    let mut text = Cut(Words::new());
     // What is too long is cut.
     let _ = text.write_fmt(words);
     let text = text.0;
@@ -76,7 +79,7 @@ pub fn leave(end: End, words: fmt::Arguments<'_>) {
 }
 
 /// The words of the run before. They are forgotten by this.
-pub fn take() -> Option<(End, String<LONGEST>)> {
+pub fn take() -> Option<(End, Words)> {
     let bytes = kept::read();
     kept::write([0; HEAD + LONGEST]);
     let (head, text) = bytes.split_first_chunk::<HEAD>()?;
@@ -89,7 +92,7 @@ pub fn take() -> Option<(End, String<LONGEST>)> {
         return None;
     }
     let text = core::str::from_utf8(text).ok()?;
-    Some((End::of(*code)?, String::try_from(text).ok()?))
+    Some((End::of(*code)?, Words::try_from(text).ok()?))
 }
 
 /// Fletcher's: a reset may come in the middle of a word.
@@ -103,7 +106,7 @@ fn checksum(bytes: &[u8]) -> u16 {
 }
 
 /// Text that is cut where there is no more room.
-struct Cut(String<LONGEST>);
+struct Cut(Words);
 
 impl Write for Cut {
     fn write_str(&mut self, text: &str) -> fmt::Result {
