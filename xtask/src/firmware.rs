@@ -15,6 +15,7 @@ use crate::system;
 pub mod boards;
 mod budget;
 mod esptool;
+mod frames;
 mod image;
 
 use boards::Known;
@@ -105,7 +106,7 @@ pub fn chips() -> Result<Done, Failure> {
     for chip in BUILT {
         let board = boards::find(chip)?;
         match images(&board)? {
-            Ok((_, images)) => images.sizes.check()?,
+            Ok((_, images)) => images.sizes.check(board.chip)?,
             Err(fix) => return Ok(Done::Skipped(fix)),
         }
     }

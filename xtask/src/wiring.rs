@@ -10,8 +10,8 @@ use crate::firmware::boards::{self, Known};
 use crate::process;
 
 /// Width of a box, and of the gaps where wires run.
-const BOX: u32 = 176;
-const GAP: u32 = 96;
+const BOX: u32 = 230;
+const GAP: u32 = 84;
 /// The first row of pins, and from one to the next.
 const FIRST: u32 = 96;
 const ROW: u32 = 34;
@@ -77,7 +77,7 @@ fn draw(board: &Known) -> String {
     let note = if display.soldered {
         "soldered on"
     } else {
-        "may be left away"
+        "optional"
     };
     part(
         &mut svg,
@@ -111,7 +111,7 @@ fn part(svg: &mut String, x: u32, name: &str, note: &str) {
          font-size=\"{}\">{}</text>\n\
          <text x=\"{middle}\" y=\"64\" text-anchor=\"middle\" font-size=\"12\" \
          fill=\"#566573\">{}</text>\n",
-        if name.len() > 20 { 12 } else { 15 },
+        if name.len() > 22 { 13 } else { 15 },
         escaped(name),
         escaped(note),
     );

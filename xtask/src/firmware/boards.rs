@@ -27,6 +27,12 @@ pub struct Chip {
     pub bootloader: u32,
     /// How fast its flash is read.
     pub flash_frequency: &'static str,
+    /// The largest image of the application, in bytes. 1.2 MiB are the goal, which the C3 meets; a slot has
+    /// 1.75 MiB.
+    pub image: u64,
+    /// The least heap that is left beside Wi-Fi, in bytes: a TLS handshake takes 40 KiB at most, and the
+    /// application's buffers as much.
+    pub heap_left: u64,
     /// Its highest pin.
     pins: u8,
     /// Pins that belong to the flash, or do not exist.
@@ -48,6 +54,8 @@ pub const CHIPS: &[Chip] = &[
         board: "esp32-c3-devkitm-1",
         bootloader: 0,
         flash_frequency: "80m",
+        image: 1280 * 1024,
+        heap_left: 100 * 1024,
         pins: 21,
         taken: &[11, 12, 13, 14, 15, 16, 17],
         usb: &[18, 19],
@@ -61,6 +69,8 @@ pub const CHIPS: &[Chip] = &[
         board: "esp32-c6-devkitc-1",
         bootloader: 0,
         flash_frequency: "80m",
+        image: 1328 * 1024,
+        heap_left: 100 * 1024,
         pins: 30,
         taken: &[24, 25, 26, 27, 28, 29, 30],
         usb: &[12, 13],
@@ -74,6 +84,8 @@ pub const CHIPS: &[Chip] = &[
         board: "lolin32-oled",
         bootloader: 0x1000,
         flash_frequency: "40m",
+        image: 1280 * 1024,
+        heap_left: 48 * 1024,
         pins: 39,
         taken: &[6, 7, 8, 9, 10, 11, 20, 24, 28, 29, 30, 31],
         usb: &[],
@@ -87,6 +99,8 @@ pub const CHIPS: &[Chip] = &[
         board: "esp32-s3-devkitc-1",
         bootloader: 0,
         flash_frequency: "80m",
+        image: 1280 * 1024,
+        heap_left: 100 * 1024,
         pins: 48,
         taken: &[22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32],
         usb: &[19, 20],
