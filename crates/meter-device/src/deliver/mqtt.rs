@@ -26,7 +26,7 @@ const BUFFER: usize = 10 * 1024;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 
 /// Where Home Assistant's users find the device described.
-const URL: &str = "https://github.com/meterline/meterline";
+const URL: &str = "https://example.org/meterline";
 
 /// An open session of a board.
 type Open<'s, 'n, B> =
