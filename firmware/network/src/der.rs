@@ -1,36 +1,63 @@
-//! As much of DER as it takes to find the name in a certificate.
+//! As much of DER as it takes to make a root of a name and a key.
 
-/// The name of the one that a certificate is for, as it stands in it (RFC 5280, 4.1).
-pub fn subject(certificate: &[u8]) -> Option<&[u8]> {
-    const VERSION: u8 = 0xa0;
-    let (_, certificate, _) = element(certificate)?;
-    let (_, body, _) = element(certificate)?;
-    let (tag, _, after) = element(body)?;
-    // The version is left out in the oldest ones.
-    let mut rest = if tag == VERSION { after } else { body };
-    // Serial number, algorithm, issuer and validity come first.
-    for _ in 0..4 {
-        rest = element(rest)?.2;
-    }
-    let after = element(rest)?.2;
-    rest.get(..rest.len() - after.len())
+use alloc::vec::Vec;
+
+const SEQUENCE: u8 = 0x30;
+
+/// Version 3, and the serial number 1.
+const HEAD: &[u8] = &[0xa0, 3, 2, 1, 2, 2, 1, 1];
+
+/// ecdsa-with-SHA256 (RFC 5758, 3.2). The signature of a root is not looked at.
+const ALGORITHM: &[u8] = &[0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+
+/// From 1970 to 9999: how long a root is trusted is up to the firmware that has it.
+const VALIDITY: &[u8] = b"\x30\x20\x17\x0d700101000000Z\x18\x0f99991231235959Z";
+
+/// It may issue certificates: basicConstraints, critical (RFC 5280, 4.2.1.9).
+const EXTENSIONS: &[u8] = &[
+    0xa3, 0x13, 0x30, 0x11, 0x30, 0x0f, 6, 3, 0x55, 0x1d, 0x13, 1, 1, 0xff, 4, 5, 0x30, 3, 1, 1,
+    0xff,
+];
+
+/// A signature of one octet.
+const SIGNATURE: &[u8] = &[3, 2, 0, 0];
+
+/// The certificate of a root with this name and this key, both without the tag and length of their
+/// sequences (RFC 5280, 4.1).
+pub fn authority(name: &[u8], key: &[u8]) -> Vec<u8> {
+    let (name, key) = (sequence(&[name]), sequence(&[key]));
+    let signed = sequence(&[HEAD, ALGORITHM, &name, VALIDITY, &name, &key, EXTENSIONS]);
+    sequence(&[&signed, ALGORITHM, SIGNATURE])
 }
 
-/// Tag and contents of the first element, and what follows it.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = bytes.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81..=0x83 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            let length = digits
-                .iter()
-                .fold(0, |length, digit| length << 8 | usize::from(*digit));
-            (length, rest)
+/// What is in a sequence.
+pub fn contents(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes {
+        [SEQUENCE, length @ 0..=0x7f, rest @ ..] if rest.len() == usize::from(*length) => {
+            Some(rest)
         }
-        _ => return None,
-    };
-    let (contents, after) = rest.split_at_checked(length)?;
-    Some((tag, contents, after))
+        [SEQUENCE, 0x81, length, rest @ ..] if rest.len() == usize::from(*length) => Some(rest),
+        [SEQUENCE, 0x82, high, low, rest @ ..]
+            if rest.len() == usize::from(u16::from_be_bytes([*high, *low])) =>
+        {
+            Some(rest)
+        }
+        _ => None,
+    }
+}
+
+/// A sequence of parts, which together have less than 64 KiB.
+fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+    let length = parts.iter().map(|part| part.len()).sum::<usize>();
+    let mut bytes = Vec::with_capacity(length + 4);
+    let [.., high, low] = length.to_be_bytes();
+    match (high, low) {
+        (0, 0..=0x7f) => bytes.extend([SEQUENCE, low]),
+        (0, _) => bytes.extend([SEQUENCE, 0x81, low]),
+        _ => bytes.extend([SEQUENCE, 0x82, high, low]),
+    }
+    for part in parts {
+        bytes.extend_from_slice(part);
+    }
+    bytes
 }

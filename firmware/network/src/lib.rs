@@ -12,6 +12,8 @@
 #![no_std]
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+extern crate alloc;
+
 mod calendar;
 mod connection;
 mod der;

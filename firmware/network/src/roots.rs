@@ -1,38 +1,48 @@
 //! The public roots: all that Mozilla trusts, in flash.
 //!
-//! Mbed TLS takes the roots as a list of parsed certificates, and 118 of them would fill the heap. So
-//! its verification is led through this file by the linker's `--wrap`: of the public roots only those
-//! are parsed that have issued a certificate of the chain that the server sent, each a kilobyte or two
+//! Of a root a name and a key are trusted; the rest of its certificate, its own signature above all, says
+//! nothing. So only names and keys are kept, in half of the room. Mbed TLS takes roots as a list of
+//! parsed certificates, and more than a hundred would fill the heap. So its verification is led through
+//! this file by the linker's `--wrap`: of the public roots only those that have issued a certificate of
+//! the chain that the server sent are put into a certificate again and parsed, each a kilobyte or two
 //! for the length of the verification. What is trusted stays a part of the public roots, and everything
 //! is verified by Mbed TLS itself.
 //!
+//! Roots that are trusted for some names only are left out: Mbed TLS does not know such a constraint.
+//!
 //! Where a board forgets to tell its linker, its program does not link.
 
+use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_void};
 use core::mem::MaybeUninit;
-use core::ptr::null;
 
+use mbedtls_rs::sys::MbedtlsError;
 use mbedtls_rs::sys::{
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets, mbedtls_ssl_config, mbedtls_x509_crl,
-    mbedtls_x509_crt, mbedtls_x509_crt_free, mbedtls_x509_crt_init,
-    mbedtls_x509_crt_parse_der_nocopy, mbedtls_x509_crt_profile, mbedtls_x509_crt_restart_ctx,
+    mbedtls_x509_crt, mbedtls_x509_crt_free, mbedtls_x509_crt_init, mbedtls_x509_crt_parse_der,
+    mbedtls_x509_crt_profile, mbedtls_x509_crt_restart_ctx,
 };
-use mbedtls_rs::{Certificate, SessionError};
-use rustls_pki_types::CertificateDer;
-use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+use mbedtls_rs::{Certificate, X509};
+use rustls_pki_types::TrustAnchor;
+use webpki_roots::TLS_SERVER_ROOTS;
 
 use crate::der;
 
 /// So many roots are tried for one server: more than ever issue one chain.
 const MOST: usize = 4;
 
-/// The certificates in DER, by issuer found in a linear search: 118 names take no time beside one
-/// signature.
-static ROOTS: &[CertificateDer<'static>] = TLS_SERVER_ROOT_CERTS;
+/// The name of a root that has issued nothing: CN=nobody.
+const NOBODY: &[u8] = b"\x31\x0f\x30\x0d\x06\x03\x55\x04\x03\x0c\x06nobody";
 
-/// One of the roots, which stands for all of them.
-pub(crate) fn any() -> Result<Certificate<'static>, SessionError> {
-    Certificate::new_no_copy(ROOTS.first().map_or(&[], |root| root))
+/// A root that stands for all of them.
+fn stand_in() -> Option<Vec<u8>> {
+    let key = &TLS_SERVER_ROOTS.first()?.subject_public_key_info;
+    Some(der::authority(NOBODY, key))
+}
+
+/// What is to be given to Mbed TLS for "the public roots".
+pub(crate) fn any() -> Result<Certificate<'static>, MbedtlsError> {
+    Certificate::new(X509::DER(&stand_in().unwrap_or_default()))
 }
 
 /// What Mbed TLS calls for each certificate that it has verified.
@@ -88,22 +98,25 @@ unsafe extern "C" fn __wrap_mbedtls_x509_crt_verify_restartable(
     let (Some(chain), Some(first)) = (chain, first) else {
         return verify(trusted);
     };
-    let all = ROOTS.first().map_or(null(), |root| root.as_ptr());
-    if !core::ptr::eq(first.raw.p, all) {
+    #[expect(unsafe_code, reason = "a buffer of C")]
+    // SAFETY: it is the whole of a parsed certificate.
+    let given = unsafe { core::slice::from_raw_parts(first.raw.p, first.raw.len) };
+    if stand_in().as_deref() != Some(given) {
         return verify(trusted);
     }
     let roots = issuers(chain);
     if roots.is_empty() {
-        // It has one root, which has not issued these.
+        // It has the root that has issued nothing.
         return verify(trusted);
     }
     let mut list = MaybeUninit::uninit();
     let list = list.as_mut_ptr();
-    // SAFETY: it is made, filled, used and freed here; the roots are in flash and stay.
+    // SAFETY: it is made, filled with copies, used and freed here.
     unsafe {
         mbedtls_x509_crt_init(list);
         for root in roots {
-            let parsed = mbedtls_x509_crt_parse_der_nocopy(list, root.as_ptr(), root.len());
+            let certificate = der::authority(&root.subject, &root.subject_public_key_info);
+            let parsed = mbedtls_x509_crt_parse_der(list, certificate.as_ptr(), certificate.len());
             if parsed != 0 {
                 mbedtls_x509_crt_free(list);
                 *flags = u32::MAX;
@@ -117,16 +130,22 @@ unsafe extern "C" fn __wrap_mbedtls_x509_crt_verify_restartable(
 }
 
 /// The roots that issued a certificate of this chain.
-fn issuers(chain: &mbedtls_x509_crt) -> heapless::Vec<&'static [u8], MOST> {
-    let mut found = heapless::Vec::new();
+fn issuers(chain: &mbedtls_x509_crt) -> heapless::Vec<&'static TrustAnchor<'static>, MOST> {
+    let mut found = heapless::Vec::<&TrustAnchor<'static>, MOST>::new();
     let mut next = Some(chain);
     while let Some(certificate) = next {
         let name = &certificate.issuer_raw;
         #[expect(unsafe_code, reason = "a buffer of C")]
         // SAFETY: it is a part of the parsed certificate.
         let name = unsafe { core::slice::from_raw_parts(name.p, name.len) };
-        for root in ROOTS.iter().filter(|root| der::subject(root) == Some(name)) {
-            if !found.contains(&&**root) && found.push(&**root).is_err() {
+        // A linear search: some hundred names take no time beside one signature.
+        for root in TLS_SERVER_ROOTS {
+            let issued = root.name_constraints.is_none()
+                && der::contents(name).is_some_and(|name| name == &*root.subject);
+            let known = found
+                .iter()
+                .any(|known| core::ptr::eq::<TrustAnchor<'_>>(*known, root));
+            if issued && !known && found.push(root).is_err() {
                 return found;
             }
         }

@@ -77,7 +77,7 @@ pub async fn open<'n>(
 ) -> Result<Secured<'n>, ConnectError> {
     let trusted = match authority {
         Some(der) => Certificate::new(X509::DER(der)).map_err(|error| fault(error.code()))?,
-        None => roots::any().map_err(|error| refusal(error, 0))?,
+        None => roots::any().map_err(|error| fault(error.code()))?,
     };
     let config = SessionConfig::Client(ClientSessionConfig {
         ca_chain: Some(trusted),
