@@ -4,6 +4,7 @@
 //! The host is 10.0.2.2 for the board, and the board's flash is a file that outlives a reset.
 
 mod console;
+mod debugger;
 mod monitor;
 mod setup;
 
@@ -22,6 +23,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use console::Console;
+use debugger::Debugger;
 use monitor::Monitor;
 pub use monitor::{HEIGHT, Picture, WIDTH};
 pub use setup::{FIRMWARE, Program, Setup};
@@ -36,7 +38,7 @@ pub const QEMU: &str = "qemu-system-riscv32";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A meter's line: 9600 baud, 8N1.
-const BYTES_A_SECOND: u32 = 960;
+pub const BYTES_A_SECOND: u32 = 960;
 
 /// A board that runs. Dropping it switches it off.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ pub struct Board {
     monitor: Monitor,
     /// What the console has said so far.
     said: Vec<String>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Board {
@@ -75,19 +77,19 @@ impl Board {
 
     /// Lets the meter send bytes, as fast as its line carries them.
     pub fn send(&mut self, bytes: &[u8]) -> Result {
+        self.send_at(BYTES_A_SECOND, bytes)
+    }
+
+    /// The same over a line of another speed.
+    pub fn send_at(&mut self, bytes_a_second: u32, bytes: &[u8]) -> Result {
         let begin = Instant::now();
         let mut due = Duration::ZERO;
         for piece in bytes.chunks(32) {
-            thread::sleep(due.saturating_sub(begin.elapsed()));
             self.meter.write_all(piece)?;
-            due += Duration::from_secs(piece.len() as u64) / BYTES_A_SECOND;
+            due += Duration::from_secs(piece.len() as u64) / bytes_a_second;
+            thread::sleep(due.saturating_sub(begin.elapsed()));
         }
         Ok(())
-    }
-
-    /// Lets the meter send bytes faster than any does.
-    pub fn rush(&mut self, bytes: &[u8]) -> Result {
-        Ok(self.meter.write_all(bytes)?)
     }
 
     /// Types a line into the console.
@@ -104,9 +106,14 @@ impl Board {
 
     /// Waits for a line with this text, and returns it.
     pub fn until(&mut self, text: &str) -> Result<String> {
+        self.until_within(PATIENCE, text)
+    }
+
+    /// The same for what takes longer.
+    pub fn until_within(&mut self, patience: Duration, text: &str) -> Result<String> {
         let begin = Instant::now();
         loop {
-            let left = PATIENCE.saturating_sub(begin.elapsed());
+            let left = patience.saturating_sub(begin.elapsed());
             let line = self.console.lines.recv_timeout(left).map_err(|error| {
                 let why = match error {
                     RecvTimeoutError::Timeout => "it did not come in time",
@@ -139,6 +146,30 @@ impl Board {
     /// Presses the reset button: the flash stays as it is.
     pub fn reset(&mut self) -> Result {
         self.monitor.execute("system_reset", &json!({})).map(drop)
+    }
+
+    /// Lets the program run into a fault: the next instruction is where there is no memory.
+    pub fn crash(&mut self) -> Result {
+        self.debugger()?.go_on_at(0)
+    }
+
+    /// Lets the program hang: it goes round in a circle, and only interrupts go on.
+    pub fn hang(&mut self) -> Result {
+        /// Memory that nobody uses.
+        const CIRCLE: u32 = 0x8082_0000;
+        /// `csrsi mstatus, 8` lets interrupts come, and `j .` goes nowhere.
+        const PROGRAM: [u32; 2] = [0x3004_6073, 0x0000_006f];
+        let mut debugger = self.debugger()?;
+        debugger.write(CIRCLE, &PROGRAM)?;
+        debugger.go_on_at(CIRCLE)
+    }
+
+    fn debugger(&mut self) -> Result<Debugger> {
+        let place = self.folder.path().join("debugger");
+        let order = format!("gdbserver unix:{},server=on,wait=off", place.display());
+        let arguments = json!({ "command-line": order });
+        self.monitor.execute("human-monitor-command", &arguments)?;
+        Ok(Debugger::new(UnixStream::connect(place)?))
     }
 
     /// What the display shows.

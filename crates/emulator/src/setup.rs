@@ -118,7 +118,7 @@ impl Setup<'_> {
             meter,
             monitor,
             said: Vec::new(),
-            _folder: folder,
+            folder,
         };
         board.until("on qemu-virt")?;
         Ok(Some(board))

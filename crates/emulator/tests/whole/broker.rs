@@ -33,8 +33,7 @@ pub(crate) struct Broker {
     /// With TLS.
     port: u16,
     messages: Receiver<Message>,
-    _broker: Running,
-    _observer: Running,
+    _running: [Running; 2],
 }
 
 /// A message that has reached the broker.
@@ -111,8 +110,7 @@ impl Broker {
         Ok(Some(Self {
             port,
             messages,
-            _broker: broker,
-            _observer: observer,
+            _running: [broker, observer],
         }))
     }
 

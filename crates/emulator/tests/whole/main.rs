@@ -4,8 +4,13 @@
 //! (mosquitto) with their own authority, and `meterline device`, which sets the device up.
 
 mod broker;
+mod browser;
 mod certificates;
+mod clock;
+mod crash;
 mod mqtt;
+mod outage;
+mod pages;
 mod readings;
 mod rest;
 mod world;

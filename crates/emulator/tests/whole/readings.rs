@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use emulator::{Board, Result};
+use emulator::{BYTES_A_SECOND, Board, Result};
 use meter_core::UnixMillis;
 use meter_sim::{Telegram, TrueValue};
 use serde_json::Value;
@@ -75,6 +75,50 @@ pub(crate) fn send(
         sent.push(Sent::now(&telegram));
     }
     Ok(sent)
+}
+
+/// The same over a line that is so many times as fast.
+pub(crate) fn send_fast(
+    board: &mut Board,
+    times: u32,
+    telegrams: impl IntoIterator<Item = Telegram>,
+) -> Result<Vec<Sent>> {
+    let mut sent = Vec::new();
+    for telegram in telegrams {
+        board.send_at(times * BYTES_A_SECOND, &telegram.bytes)?;
+        sent.push(Sent::now(&telegram));
+    }
+    Ok(sent)
+}
+
+/// What became of readings.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// Places of those that did not arrive.
+    pub(crate) lost: Vec<usize>,
+    /// How often one arrived that had arrived before.
+    pub(crate) duplicates: usize,
+}
+
+/// Finds out what became of readings. Whatever arrives was sent, with the same time and numbers.
+pub(crate) fn account(arrived: &[Value], sent: &[Sent]) -> Result<Account> {
+    let mut has_arrived = vec![false; sent.len()];
+    let mut next = 0;
+    let mut duplicates = 0;
+    for reading in arrived {
+        let same = |at: &usize| sent[*at].differs(reading).is_none();
+        // Readings come in their order; after a restart some may come again.
+        let at = (next..sent.len()).find(same).or_else(|| {
+            duplicates += 1;
+            (0..next).find(same)
+        });
+        let at = at.ok_or_else(|| format!("the meter never sent {reading}"))?;
+        duplicates += usize::from(at >= next && has_arrived[at]);
+        has_arrived[at] = true;
+        next = at + 1;
+    }
+    let lost = (0..sent.len()).filter(|at| !has_arrived[*at]).collect();
+    Ok(Account { lost, duplicates })
 }
 
 /// Each reading that was sent has arrived once, in its order, as the meter counted it.

@@ -5,7 +5,8 @@ use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use emulator::servers::{NameServer, TimeServer};
 use emulator::{Board, Result, Setup};
@@ -140,6 +141,28 @@ impl World {
         let enough = |backend: &Backend| backend.accepted_readings().len() >= count;
         self.wait(self.backend.wait_until(PATIENCE, enough));
         self.backend.accepted_readings()
+    }
+
+    /// Takes the server away, or brings it back.
+    pub(crate) fn outage(&self, away: bool) {
+        self.wait(self.backend.outage(away));
+    }
+
+    /// Waits until no reading waits, and says how the device is.
+    pub(crate) fn drain(&self, board: &Board) -> Result<Value> {
+        let begin = Instant::now();
+        loop {
+            let info = self.info(board)?;
+            let outbox = &info["outbox"];
+            if outbox["in_memory"] == 0 && outbox["in_flash"] == 0 {
+                return Ok(info);
+            }
+            if begin.elapsed() > PATIENCE {
+                return Err(format!("readings still wait: {info}").into());
+            }
+            // There is no other sign of it: what was acknowledged is known to the device alone.
+            thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Waits for what is asynchronous.
