@@ -8,26 +8,24 @@ use crate::clang::Clang;
 use crate::compiler::Compiler;
 use crate::embedded::code_and_constants;
 use crate::failure::Failure;
-use crate::process::{self, cargo};
+use crate::process;
 use crate::steps::Done;
-use crate::system;
 
 pub mod boards;
 mod budget;
+mod emulated;
 mod esptool;
 mod frames;
 mod image;
 
 use boards::Known;
 use budget::Sizes;
+use emulated::Day;
 use esptool::Esptool;
 use image::Images;
 
 /// QEMU's board `virt` is told to have this processor.
 const TARGET: &str = "riscv32imac-unknown-none-elf";
-
-/// The emulator, and the package that has it.
-const EMULATOR: (&str, &str) = ("qemu-system-riscv32", "qemu-system-misc");
 
 /// Code and constants of the program for QEMU, in bytes: 127 000 are the public roots. Raise it
 /// knowingly.
@@ -45,6 +43,11 @@ pub enum Command {
     },
     /// Boots it in QEMU with simulated meters on its serial port.
     Test,
+    /// Counts the instructions of a telegram, a handshake and a delivery, and holds them against
+    /// `firmware/qemu-virt/instructions.toml`.
+    Instructions,
+    /// Lets it live through a day with everything that goes wrong in a year, faster than time passes.
+    Day(Day),
     /// Builds all and holds the sizes against the budgets.
     Sizes,
     /// Builds for a board and writes it to the one that is plugged in. Its settings stay.
@@ -75,7 +78,9 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Build { chip: Some(name) } => {
             images(&boards::find(name)?).map(|made| done(made.map(|(_, images)| images.merged)))
         }
-        Command::Test => test(),
+        Command::Test => emulated::test(),
+        Command::Instructions => emulated::instructions(),
+        Command::Day(day) => emulated::day(day),
         Command::Sizes => sizes().and_then(|done| then(done, chips)),
         Command::Flash { board, port } => flash(&boards::find(board)?, port.as_deref()),
         Command::Monitor { port } => image::monitor(port.as_deref()).map(Done::from),
@@ -139,7 +144,7 @@ fn flash(board: &Known, port: Option<&str>) -> Result<Done, Failure> {
 
 /// Builds it within its budget, and tries it.
 pub fn check() -> Result<Done, Failure> {
-    then(sizes()?, test)
+    then(sizes()?, emulated::test)
 }
 
 fn build() -> Result<Result<PathBuf, String>, Failure> {
@@ -172,27 +177,5 @@ fn sizes() -> Result<Done, Failure> {
             limit: LIMIT,
         });
     }
-    Ok(Done::Passed)
-}
-
-fn test() -> Result<Done, Failure> {
-    let (emulator, package) = EMULATOR;
-    if system::find(emulator).is_none() {
-        if !process::is_ci() && !system::can_install() {
-            return Ok(Done::Skipped(format!(
-                "run `sudo apt-get install {package}`"
-            )));
-        }
-        system::install(&[package])?;
-    }
-    let program = match build()? {
-        Ok(program) => program,
-        Err(fix) => return Ok(Done::Skipped(fix)),
-    };
-    // The tests set the device up with it, and find it beside themselves.
-    process::run(&mut cargo(&["build", "--locked", "--package", "meterline"]))?;
-    process::run(
-        cargo(&["test", "--locked", "--package", "emulator"]).env("METERLINE_FIRMWARE", program),
-    )?;
     Ok(Done::Passed)
 }

@@ -8,6 +8,7 @@ mod debugger;
 mod monitor;
 mod setup;
 
+pub mod day;
 pub mod improv;
 pub mod servers;
 
@@ -129,6 +130,12 @@ impl Board {
                 return Ok(line);
             }
         }
+    }
+
+    /// All that the console has said since the last call.
+    pub fn hear(&mut self) -> Vec<String> {
+        self.said.extend(self.console.lines.try_iter());
+        std::mem::take(&mut self.said)
     }
 
     /// Plugs the network's cable in, or pulls it.

@@ -57,7 +57,12 @@ pub struct Setup<'s> {
     pub flash: Option<&'s Path>,
     /// Who tells it the addresses of names; without it, who tells them to the host.
     pub names: Option<&'s NameServer>,
+    /// How many times as fast its clock goes; 0 for one that is right.
+    pub pace: u32,
 }
+
+/// Where the board looks for its pace: `PACE` in `firmware/qemu-virt/src/registers.rs`.
+const PACE: u32 = 0x8080_8000;
 
 impl Setup<'_> {
     /// Switches it on. `None`, which is said, where there is no program.
@@ -103,6 +108,11 @@ impl Setup<'_> {
                 flash.display()
             ))
             .args(DEVICES)
+            .arg("-device")
+            .arg(format!(
+                "loader,addr={PACE:#x},data={},data-len=4",
+                self.pace
+            ))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -76,6 +76,7 @@ pub struct Parts {
 pub fn start(spawner: Spawner) -> Parts {
     stack::paint();
     heap::start();
+    clock::start();
     if !board::start() {
         lack("-device pci-serial,chardev=meter");
     }

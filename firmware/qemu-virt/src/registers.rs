@@ -27,6 +27,8 @@ pub const STACK: Registers = Registers(0x807c_0000);
 pub const STACK_LENGTH: usize = 256 * 1024;
 /// Memory behind the program's own, which no start clears: what the last run left behind.
 pub const KEPT: Registers = Registers(0x8080_0000);
+/// A word that QEMU may be told to put there: how many times as fast as the timer the clock goes.
+pub const PACE: Registers = Registers(0x8080_8000);
 /// The display's own memory.
 pub const PANEL: Registers = Registers(0x8081_0000);
 
