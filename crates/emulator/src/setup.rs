@@ -45,6 +45,8 @@ pub enum Program {
     Device,
     /// What tries each part of the board.
     Trial,
+    /// What counts instructions.
+    Measure,
 }
 
 /// What a board is switched on with.
@@ -59,6 +61,9 @@ pub struct Setup<'s> {
     pub names: Option<&'s NameServer>,
     /// How many times as fast its clock goes; 0 for one that is right.
     pub pace: u32,
+    /// Whether its time is that of its instructions, 8 ns each: then the same work takes the same time,
+    /// however busy the host is.
+    pub counts: bool,
 }
 
 /// Where the board looks for its pace: `PACE` in `firmware/qemu-virt/src/registers.rs`.
@@ -80,6 +85,7 @@ impl Setup<'_> {
         let program = match self.program {
             Program::Device => device,
             Program::Trial => device.with_file_name("trial"),
+            Program::Measure => device.with_file_name("measure"),
         };
         let folder = tempfile::tempdir()?;
         let [head, talk, own] = ["meter", "monitor", "flash"].map(|name| folder.path().join(name));
@@ -113,6 +119,12 @@ impl Setup<'_> {
                 "loader,addr={PACE:#x},data={},data-len=4",
                 self.pace
             ))
+            .args(
+                self.counts
+                    .then_some(["-icount", "shift=3"])
+                    .iter()
+                    .flatten(),
+            )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
