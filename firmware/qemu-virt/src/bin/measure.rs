@@ -228,6 +228,7 @@ async fn deliver(bench: &mut Bench, host: &str, port: &str, count: &str) {
         format: Format::Json,
         authorization: None,
         agent: "meterline",
+        event: None,
     };
     let before = WORK.load(Ordering::Relaxed);
     let mut connection = match bench.parts.network.connect(&server, time).await {
