@@ -286,6 +286,8 @@ pub struct Context<'b, B: Board> {
     pub safe: Mutex<NoopRawMutex, Safe<B::Flash>>,
     /// When the last good time was noted in the store.
     time_noted: Cell<Option<Duration>>,
+    /// When the time became known.
+    time_known: Cell<Option<Duration>>,
     pub to_deliver: Bell,
     pub to_keep: Bell,
     pub to_clock: Bell,
@@ -337,6 +339,7 @@ impl<'b, B: Board> Context<'b, B> {
             untold: RefCell::default(),
             overrun: Cell::new(0),
             time_noted: Cell::new(None),
+            time_known: Cell::new(None),
             to_deliver: Signal::new(),
             to_keep: Signal::new(),
             to_clock: Signal::new(),
@@ -410,11 +413,18 @@ impl<'b, B: Board> Context<'b, B> {
             .set(status.in_memory.saturating_add(status.in_flash));
     }
 
+    /// For how long the time has been known.
+    pub fn time_known_for(&self) -> Option<Duration> {
+        let known = self.time_known.get()?;
+        Some(self.now().saturating_sub(known))
+    }
+
     /// Keeps the time for the next start: a time before it will be doubted then.
     pub async fn note_time(&self, time: UnixMillis) {
         const SELDOM: Duration = Duration::from_mins(59);
         let now = self.now();
         let due = |noted: Duration| now.saturating_sub(noted) >= SELDOM;
+        self.time_known.set(self.time_known.get().or(Some(now)));
         if self.time_noted.get().is_none_or(due) {
             self.time_noted.set(Some(now));
             if let Err(error) = self.safe.lock().await.save_time(time).await {

@@ -18,8 +18,8 @@ pub const MOST: usize = 16;
 /// Room for their bodies: about a dozen of usual size.
 const ROOM: usize = 6 * 1024;
 
-/// A reading from before the clock was known waits this long for the meter, whose seconds index dates
-/// it.
+/// A reading from before the clock was known waits this long, once it is known, for the meter, whose
+/// seconds index dates it.
 const WAIT_FOR_METER: Duration = Duration::from_mins(5);
 
 /// Readings from the outbox, oldest first.
@@ -199,7 +199,13 @@ fn date<B: Board>(context: &Context<'_, B>, record: &Record<'_>) -> Dated {
             Some(anchor) => anchor
                 .date(&reading)
                 .map_or(Dated::Never("has no time"), Dated::At),
-            None if context.now() < WAIT_FOR_METER => Dated::Later,
+            // As long as the time is not known, the meter cannot help.
+            None if context
+                .time_known_for()
+                .is_none_or(|span| span < WAIT_FOR_METER) =>
+            {
+                Dated::Later
+            }
             None => Dated::Never("has no time"),
         },
     }

@@ -46,6 +46,34 @@ fn readings_of_a_boot_that_never_knew_the_time_are_dated_by_the_meter() {
     });
 }
 
+/// And they wait for as long as nobody knows the time.
+#[test]
+fn readings_of_an_earlier_boot_outlast_silent_time_servers() {
+    in_a_world(async {
+        let mut device = Device::rest().await;
+        *device.world.time_servers.borrow_mut() = [None, None];
+        for _ in 0..3 {
+            device.switch_on(Start::Power, None);
+            device.run(20 * MINUTE).await;
+            device.switch_off().await;
+        }
+        device.switch_on(Start::Power, None);
+        device.run(10 * MINUTE).await;
+        *device.world.time_servers.borrow_mut() = [Some(0), Some(0)];
+        device.run(20 * MINUTE).await;
+        let log = device.switch_off().await;
+        assert!(!log.contains("has no time"), "{log}");
+        // Each power cut may cost the readings of a minute.
+        let arrived = device.arrived();
+        assert!(
+            arrived.len() >= 540 - 3 * 7,
+            "{}: {arrived:?}",
+            arrived.len()
+        );
+        assert!(arrived[0] < 20, "{arrived:?}");
+    });
+}
+
 #[test]
 fn a_time_before_the_firmware_was_built_is_refused() {
     in_a_world(async {
