@@ -29,6 +29,9 @@ use ledger::{Balance, Ledger, Passage};
 use plan::{Fault, Plan, Planned};
 pub use watch::Watch;
 
+/// Bytes that the meter sends in a second.
+const LINE: u32 = 960;
+
 /// Between two telegrams.
 const STEP: Duration = Duration::from_secs(10);
 
@@ -203,7 +206,7 @@ impl Day {
             _ if now > self.next_telegram => Passage::Unheard,
             None => Passage::Unheard,
             Some(board) => {
-                board.rush(&passed.bytes)?;
+                board.send_at(LINE * self.config.pace, &passed.bytes)?;
                 if passed.intact {
                     Passage::Whole
                 } else {
