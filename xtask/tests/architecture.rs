@@ -29,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("recordings", &[]),
-    ("emulator", &["recordings"]),
+    ("emulator", &["meter-sim", "recordings"]),
     ("xtask", &["oled", "recordings"]),
 ];
 
