@@ -104,13 +104,15 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
             .await;
     }
 
-    async fn write(&mut self, octets: &[u8]) {
+    /// Writes, and says whether somebody took it.
+    async fn write(&mut self, octets: &[u8]) -> bool {
         for piece in octets.chunks(256) {
             let write = self.paper.write_all(piece);
             if self.context.time.at_most(PATIENCE, write).await.is_none() {
-                return;
+                return false;
             }
         }
+        true
     }
 
     /// Prints an answer on a line of its own.
@@ -184,10 +186,10 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
             let mut comma: &[u8] = b"";
             ring.read(async |entry| {
                 context.alive(Task::Console);
-                self.write(comma).await;
-                self.write(entry.as_bytes()).await;
+                // The ring is wanted elsewhere: nobody waits for who does not listen.
+                let taken = self.write(comma).await && self.write(entry.as_bytes()).await;
                 comma = b",";
-                true
+                taken
             })
             .await;
         }
