@@ -121,7 +121,10 @@ pub async fn run<B: Board, const SECTORS: usize>(parts: Parts<B>) {
         // What is not written is lost with the RAM; an error has nobody left to tell.
         let _ = outbox.lock().await.flush(context.now()).await;
     } else {
-        select(console, watch).await;
+        context.is_stranded();
+        let remember = pin!(keep::remember_all(&context));
+        let radio = pin!(network::run(&context, radio, &wishes));
+        select(console, join3(remember, radio, watch)).await;
     }
     context.chip.borrow_mut().restart();
 }

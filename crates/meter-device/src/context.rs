@@ -127,19 +127,16 @@ pub struct Delivery {
     pub fault: Option<Fault>,
 }
 
-/// Grave events that go with the next deliveries, one at a time. Of more than a handful the oldest are
-/// left out: the ring has them.
+/// Grave events that go with the next deliveries, one at a time. Of more than a handful the newest are
+/// left out: the ring has them, and the first one tells most.
 #[derive(Debug, Default)]
 pub struct Untold(Deque<OwnedString, 4>);
 
 impl Untold {
     /// Adds an event, as a line of plain ASCII: it may become a header.
     pub fn push(&mut self, event: &str) {
-        if self.0.is_full() {
-            self.0.pop_front();
-        }
         let plain = |letter: char| if letter.is_ascii() { letter } else { '?' };
-        // There is room now.
+        // There may be too many.
         let _ = self.0.push_back(event.chars().map(plain).collect());
     }
 
@@ -148,7 +145,7 @@ impl Untold {
         self.0.front().cloned()
     }
 
-    /// The server has the oldest.
+    /// The oldest was told, or nobody wants to hear it.
     pub fn told(&mut self) {
         self.0.pop_front();
     }
@@ -293,6 +290,8 @@ pub struct Context<'b, B: Board> {
     pub to_clock: Bell,
     pub to_screen: Bell,
     alive: Cell<[Duration; TASKS]>,
+    /// Whether all tasks run, and not only the console.
+    is_whole: Cell<bool>,
     lit: Cell<u8>,
 }
 
@@ -345,6 +344,7 @@ impl<'b, B: Board> Context<'b, B> {
             to_clock: Signal::new(),
             to_screen: Signal::new(),
             alive: Cell::new([now; TASKS]),
+            is_whole: Cell::new(true),
             lit: Cell::new(0),
         }
     }
@@ -374,6 +374,11 @@ impl<'b, B: Board> Context<'b, B> {
         self.alive.set(alive);
     }
 
+    /// Only the console and what keeps events run: nothing else is waited for.
+    pub fn is_stranded(&self) {
+        self.is_whole.set(false);
+    }
+
     /// The task that has been silent for longest, and for how long.
     pub fn most_silent(&self) -> (Task, Duration) {
         let now = self.now();
@@ -381,6 +386,7 @@ impl<'b, B: Board> Context<'b, B> {
         Task::ALL
             .into_iter()
             .zip(silences)
+            .filter(|(task, _)| self.is_whole.get() || *task == Task::Console)
             .max_by_key(|(_, silence)| *silence)
             .unwrap_or((Task::Meter, Duration::ZERO))
     }

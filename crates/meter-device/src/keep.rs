@@ -37,6 +37,14 @@ pub async fn run<B: Board, const SECTORS: usize>(
     }
 }
 
+/// Moves grave events into the ring, where there is no outbox.
+pub async fn remember_all<B: Board>(context: &Context<'_, B>) -> ! {
+    loop {
+        let event = context.log.grave().await;
+        remember(context, &event).await;
+    }
+}
+
 async fn remember<B: Board>(context: &Context<'_, B>, event: &Event) {
     let now = context.now();
     let circumstances = Circumstances {

@@ -65,7 +65,7 @@ pub struct Log {
     lines: Pipe<NoopRawMutex, WAITING>,
     grave: Channel<NoopRawMutex, Event, GRAVE>,
     /// What was kept lately, and when.
-    kept: RefCell<Deque<(Duration, u32), 4>>,
+    kept: RefCell<Deque<(Duration, u32), 16>>,
     lost: Cell<u32>,
 }
 

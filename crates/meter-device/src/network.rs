@@ -25,6 +25,9 @@ const RETRY: RetryConfig = RetryConfig {
     max: Duration::from_mins(5),
 };
 
+/// Who waits says so often that it lives.
+const STEP: Duration = Duration::from_secs(20);
+
 /// Networks that a scan gives back at most.
 pub const SEEN: usize = 16;
 
@@ -73,10 +76,16 @@ impl Wishes {
     }
 
     /// Asks, and waits for the answer.
-    pub async fn ask(&self, wish: Wish) -> Granted {
+    pub async fn ask<B: Board>(&self, context: &Context<'_, B>, wish: Wish) -> Granted {
         self.granted.reset();
         self.wish.signal(wish);
-        self.granted.wait().await
+        loop {
+            context.alive(Task::Console);
+            let granted = context.time.at_most(STEP, self.granted.wait());
+            if let Some(granted) = granted.await {
+                return granted;
+            }
+        }
     }
 }
 
@@ -182,9 +191,11 @@ async fn wait<B: Board>(
     wishes: &Wishes,
     until: Duration,
 ) -> Option<Wish> {
-    const STEP: Duration = Duration::from_secs(20);
     loop {
         context.alive(Task::Network);
+        if let Some(wish) = wishes.wish.try_take() {
+            return Some(wish);
+        }
         let left = until.saturating_sub(context.now());
         if left.is_zero() {
             return None;

@@ -103,6 +103,7 @@ fn info(settings: &Settings) -> Info<'_> {
         delivery: Delivery {
             last: None,
             error: Some("nothing listens there: check the port"),
+            ..Delivery::default()
         },
         memory: Memory::default(),
         settings,

@@ -73,6 +73,12 @@ pub struct Delivery<'a> {
     pub last: Option<Duration>,
     /// What was wrong last; `None` once it works again.
     pub error: Option<&'a str>,
+    /// Readings that were acknowledged since the start.
+    pub delivered: u32,
+    /// Those that were refused for good.
+    pub refused: u32,
+    /// Those that were sent again because nobody knew whether they had arrived.
+    pub repeated: u32,
 }
 
 impl fmt::Display for Info<'_> {
@@ -99,7 +105,11 @@ impl fmt::Display for Info<'_> {
         or_null(f, self.delivery.last.map(|last| last.as_secs()))?;
         f.write_str(",\"error\":")?;
         or_null(f, self.delivery.error.map(JsonString))?;
-        f.write_str("},")?;
+        write!(
+            f,
+            ",\"delivered\":{},\"refused\":{},\"repeated\":{}}},",
+            self.delivery.delivered, self.delivery.refused, self.delivery.repeated
+        )?;
         memory(self.memory, f)?;
         write!(
             f,

@@ -233,6 +233,9 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
                 delivery: Delivery {
                     last: delivery.at.map(|at| now.saturating_sub(at)),
                     error: delivery.fault.as_ref().map(|fault| fault.text.as_str()),
+                    delivered: delivery.delivered,
+                    refused: delivery.refused,
+                    repeated: delivery.repeated,
                 },
                 memory: chip.memory(),
                 settings: &settings,
@@ -263,7 +266,7 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
                 self.send(Packet::answer(command, &texts)).await;
             }
             Request::Scan => {
-                if let Granted::Scan(found) = self.wishes.ask(Wish::Scan).await {
+                if let Granted::Scan(found) = self.wishes.ask(self.context, Wish::Scan).await {
                     for wifi in &found {
                         let packet = Packet::network(&wifi.ssid, wifi.signal_dbm, wifi.locked);
                         self.send(packet).await;
@@ -287,7 +290,10 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
         };
         let wifi = Wifi { ssid, password };
         self.send(Packet::state(State::Provisioning)).await;
-        let joined = self.wishes.ask(Wish::Join(wifi.clone())).await;
+        let joined = self
+            .wishes
+            .ask(self.context, Wish::Join(wifi.clone()))
+            .await;
         if !matches!(joined, Granted::Join(Ok(_))) {
             self.send(Packet::error(improv::Error::CannotConnect)).await;
             return self.send(Packet::state(State::Ready)).await;

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use embassy_futures::yield_now;
 use meter_core::{Reading, Stamped, UnixMillis};
 
 use crate::board::Board;
@@ -95,6 +96,9 @@ impl Batch {
                     let acked = outbox.ack(context.now(), seq).await;
                     noted(context, acked);
                     after = seq;
+                    drop(outbox);
+                    // There may be hundreds, and the meter does not wait.
+                    yield_now().await;
                 }
                 // In their turn.
                 Dated::Later | Dated::Never(_) => break,

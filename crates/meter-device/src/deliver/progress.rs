@@ -15,6 +15,9 @@ use crate::verdict::Verdict;
 /// The status that a reading gets which does not fit a request: HTTP's "content too large".
 pub const TOO_LONG: u16 = 413;
 
+/// After so many readings that were refused one after the other, it is not the readings.
+const REFUSED_IN_A_ROW: u32 = 3;
+
 /// How far the delivery to one server is.
 pub struct Progress<'p> {
     output: &'static str,
@@ -26,6 +29,8 @@ pub struct Progress<'p> {
     most: usize,
     /// How many readings were sent last and may have arrived.
     unsure: usize,
+    /// Readings that were refused since one was taken.
+    refused: u32,
 }
 
 impl<'p> Progress<'p> {
@@ -37,6 +42,7 @@ impl<'p> Progress<'p> {
             not_before: Duration::ZERO,
             most: MOST,
             unsure: 0,
+            refused: 0,
         }
     }
 
@@ -48,7 +54,8 @@ impl<'p> Progress<'p> {
     /// So many readings are sent now.
     pub fn begin<B: Board>(&mut self, context: &Context<'_, B>, count: usize) {
         self.not_before = context.now().saturating_add(PACE);
-        let again = core::mem::take(&mut self.unsure).min(count);
+        let again = self.unsure.min(count);
+        self.unsure -= again;
         let again = u32::try_from(again).unwrap_or(u32::MAX);
         let mut delivery = context.delivery.borrow_mut();
         delivery.repeated = delivery.repeated.saturating_add(again);
@@ -57,7 +64,7 @@ impl<'p> Progress<'p> {
     /// Nobody knows whether these have arrived. They are sent again at once, unless that has
     /// [failed](Self::failed).
     pub fn unsure(&mut self, count: usize) {
-        self.unsure = count;
+        self.unsure = self.unsure.max(count);
         self.not_before = Duration::ZERO;
     }
 
@@ -72,9 +79,11 @@ impl<'p> Progress<'p> {
         self.not_before = self.retry.on_failure(now, context.random(), after);
         let seconds = self.not_before.saturating_sub(now).as_secs();
         let Self { output, host, .. } = self;
-        context.fault(
-            Level::Warn,
-            format_args!("{output}: {host}: {why}; again in {seconds} s"),
+        // The pause is another each time, and what is the same is to be kept once.
+        context.fault(Level::Warn, format_args!("{output}: {host}: {why}"));
+        context.say(
+            Level::Info,
+            format_args!("{output}: tries again in {seconds} s"),
         );
     }
 
@@ -104,12 +113,17 @@ impl<'p> Progress<'p> {
         match verdict {
             Verdict::Delivered => {
                 self.retry.on_success();
+                self.refused = 0;
+                self.unsure = 0;
                 self.most = (self.most * 2).min(MOST);
                 batch.delivered(context, line.outbox, count).await;
             }
             Verdict::Refused { .. } if count > 1 => self.most = count / 2,
+            Verdict::Refused { status } if self.refused >= REFUSED_IN_A_ROW => {
+                self.turned_away(context, Verdict::Check { status });
+            }
             Verdict::Refused { status } => {
-                self.retry.on_success();
+                self.refused += 1;
                 batch.refused(context, line.outbox, status).await;
             }
             other @ (Verdict::Later { .. } | Verdict::Check { .. }) => {

@@ -89,11 +89,18 @@ async fn send<B: Board, const SECTORS: usize>(
     let context = line.context;
     let readings = batch.readings(progress.most());
     let event = context.untold.borrow().first();
-    let target = &Target {
+    let telling = Target {
         event: event.as_deref(),
         ..*target
     };
-    let count = target.fitting(&readings, buffer.len());
+    // What goes with the event only is not to be judged by it.
+    let room = buffer.len();
+    let target = if telling.fitting(&readings, room) > 0 {
+        &telling
+    } else {
+        target
+    };
+    let count = target.fitting(&readings, room);
     let Some(readings) = readings.get(..count).filter(|some| !some.is_empty()) else {
         batch.refused(context, line.outbox, TOO_LONG).await;
         return Keep::Open;
@@ -106,8 +113,12 @@ async fn send<B: Board, const SECTORS: usize>(
     context.alive(Task::Deliver);
     match posted {
         Some(Ok(Posted { verdict, reusable })) => {
-            if event.is_some() && verdict == Verdict::Delivered {
+            if target.event.is_some() && !matches!(verdict, Verdict::Later { .. }) {
                 context.untold.borrow_mut().told();
+                // A server may dislike the header: the readings are tried without it.
+                if verdict != Verdict::Delivered {
+                    return if reusable { Keep::Open } else { Keep::Closed };
+                }
             }
             progress.settle(line, batch, count, verdict).await;
             if reusable { Keep::Open } else { Keep::Closed }

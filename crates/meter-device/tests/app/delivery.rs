@@ -205,6 +205,33 @@ fn one_refused_reading_does_not_stop_the_others() {
     });
 }
 
+/// A wrong format, or something in between that takes no POST: no reading is to blame.
+#[test]
+fn a_server_that_refuses_everything_gets_the_backlog_later() {
+    in_a_world(async {
+        let mut device = Device::rest().await;
+        device.switch_on(Start::Power, None);
+        device.run(MINUTE).await;
+        *device.world.character.borrow_mut() = Character::Answers("400 Bad Request");
+        device.run(HOUR).await;
+        let info = device.ask("info").await["info"]["delivery"].clone();
+        *device.world.character.borrow_mut() = Character::Good;
+        device.run(15 * MINUTE).await;
+        let log = device.switch_off().await;
+        let refused = info["refused"].as_u64().unwrap();
+        assert!((1..=3).contains(&refused), "{info}");
+        let arrived = device.arrived().len() as u64;
+        assert!(
+            (453..=456).contains(&(arrived + refused)),
+            "{arrived} {refused}"
+        );
+        assert!(
+            log.contains("check `url`") || log.contains("check the settings"),
+            "{log}"
+        );
+    });
+}
+
 /// The bound that the outbox states: fewer than 16 readings, none older than a minute.
 #[test]
 fn a_power_cut_in_an_outage_costs_no_more_than_stated() {

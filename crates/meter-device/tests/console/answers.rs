@@ -71,6 +71,9 @@ fn info<'a>(settings: &'a Settings, server_id: &'a [u8]) -> Info<'a> {
         delivery: Delivery {
             last: Some(Duration::from_secs(11)),
             error: Some("the server answers nonsense"),
+            delivered: 7,
+            refused: 1,
+            repeated: 2,
         },
         memory: Memory {
             heap: 5,
@@ -106,7 +109,7 @@ fn info_has_everything_and_no_secret() {
             "meter": {"id": "1 EMH00 1234 5678", "age_s": 2, "suspect": false},
             "overrun": 0,
             "outbox": {"in_memory": 1, "in_flash": 2, "spilled": 4, "thinned": 5, "dropped": 6, "corrupt": 7, "erases": 3},
-            "delivery": {"last_s": 11, "error": "the server answers nonsense"},
+            "delivery": {"delivered": 7, "refused": 1, "repeated": 2, "last_s": 11, "error": "the server answers nonsense"},
             "memory": {"heap": 5, "heap_used": 3, "heap_peak": 4, "stack": 2, "stack_peak": 1},
             "settings": null, "settings_error": null,
         }})
@@ -130,7 +133,7 @@ fn what_is_not_known_is_null() {
     }
     assert_eq!(
         said["info"]["delivery"],
-        json!({"last_s": null, "error": null})
+        json!({"last_s": null, "error": null, "delivered": 0, "refused": 0, "repeated": 0})
     );
     assert_eq!(said["info"]["settings_error"], "they are damaged");
 }
