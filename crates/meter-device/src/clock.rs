@@ -62,6 +62,8 @@ pub async fn run<B: Board, const SECTORS: usize>(
         while !context.is_online() {
             context.rest(Task::Clock, &context.to_clock, None).await;
         }
+        // A network that is joined while it asks is a reason to ask again.
+        context.to_clock.reset();
         let next = if let Some(answer) = ask(context, network, which).await {
             retry.on_success();
             let doubted = take(context, network, which, answer).await;
@@ -76,7 +78,6 @@ pub async fn run<B: Board, const SECTORS: usize>(
             which += 1;
             retry.on_failure(context.now(), context.random(), None)
         };
-        context.to_clock.reset();
         context
             .rest(Task::Clock, &context.to_clock, Some(next))
             .await;
