@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use emulator::{Board, Program, Result, Setup};
-use meter_sim::backend::{Backend, Config};
+use meter_sim::backend::{Answer, Backend, Behaviour, Config, Step};
 use meter_sim::{Meter, MeterConfig, model};
 use serde::Deserialize;
 
@@ -22,6 +22,9 @@ use serde::Deserialize;
 const TELEGRAMS: usize = 20;
 const HANDSHAKES: usize = 5;
 const DELIVERIES: usize = 10;
+
+/// So long the server thinks: else its answer comes now with the acknowledgement, now in a packet after it.
+const THINKS: Duration = Duration::from_millis(20);
 
 /// What stands in the file for one thing.
 #[derive(Debug, Deserialize)]
@@ -97,6 +100,12 @@ fn count_connections(board: &mut Board, counted: &mut Counted) -> Result {
             Backend::start(config())?,
         ])
     })?;
+    for server in &servers {
+        server.set_behaviour(Behaviour {
+            then: Step::Late(THINKS, Answer::status(200)),
+            ..Behaviour::accept()
+        });
+    }
     board.enter("join|qemu|let me in 1234")?;
     board.until("joined true")?;
     for round in 0..HANDSHAKES {
