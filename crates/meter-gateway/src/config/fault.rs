@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use serde::de::{self, Expected, Unexpected};
 
+use super::value::REST;
+
 /// One thing that is wrong, with its place in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -76,6 +78,17 @@ impl Fault {
     /// Says that the key itself is at fault.
     pub(super) fn at_key(mut self, key: &str) -> Self {
         self.key.get_or_insert_with(|| key.to_owned());
+        self
+    }
+
+    /// Says that these keys are allowed in the same table.
+    pub(super) fn beside(mut self, keys: &[&'static str]) -> Self {
+        if self.path.is_empty()
+            && let Kind::UnknownKey { allowed, .. } = &mut *self.kind
+        {
+            allowed.retain(|key| *key != REST);
+            allowed.splice(..0, keys.iter().copied());
+        }
         self
     }
 

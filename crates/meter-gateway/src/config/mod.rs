@@ -11,8 +11,9 @@
 //! the JSON Schema. An enum that is chosen by a `type` key has one newtype variant per kind and is
 //! written `#[derive(Deserialize, JsonSchema)] #[serde(rename_all = "lowercase")]
 //! #[schemars(tag = "type")]`: without `#[serde(tag = "type")]`, because serde then loses the
-//! positions in the file, and our own deserializer reads `type` by itself. No `#[serde(flatten)]`
-//! either, for the same reason.
+//! positions in the file, and our own deserializer reads `type` by itself. Instead of
+//! `#[serde(flatten)]`, for the same reason, one field written `#[serde(rename = "*")]
+//! #[schemars(flatten)]` takes all keys that the struct itself does not have.
 
 mod document;
 mod duration;

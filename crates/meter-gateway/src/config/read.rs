@@ -209,6 +209,59 @@ mod tests {
     }
 
     #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        name: String,
+        #[serde(rename = "*")]
+        middle: Middle,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Middle {
+        #[serde(default)]
+        size: u8,
+        #[serde(rename = "*")]
+        inner: Inner,
+    }
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(default, deny_unknown_fields)]
+    struct Inner {
+        pace: u8,
+        table: BTreeMap<String, Parity>,
+    }
+
+    #[test]
+    fn a_field_takes_the_keys_that_the_struct_does_not_have() {
+        let read_outer = |text| read::<Outer>("m.toml", text).map_err(|faults| faults.to_string());
+        let outer = read_outer("pace = 2\nname = \"a\"\nsize = 1").unwrap();
+        assert_eq!((outer.middle.size, outer.middle.inner.pace), (1, 2));
+        let fault = |text, message: &str| {
+            let faults = read_outer(text).unwrap_err();
+            let first = faults.lines().next().unwrap_or_default().to_owned();
+            assert_eq!(first, message);
+        };
+        fault(
+            "name = \"a\"\nnmae = 1",
+            "m.toml:2:1: unknown key `nmae`: did you mean `name`?",
+        );
+        fault(
+            "name = \"a\"\n\"*\" = 1",
+            "m.toml:2:1: unknown key `*`: allowed here are `name`, `size`, `pace`, `table`",
+        );
+        fault(
+            "name = \"a\"\npace = 256",
+            "m.toml:2:8: this number does not fit: a whole number from 0 to 255 belongs here",
+        );
+        fault(
+            "name = \"a\"\ntable.x = \"evn\"",
+            "m.toml:2:11: `evn` is not allowed here: did you mean `even`?",
+        );
+        fault("pace = 1", "m.toml:1:1: the key `name` is missing");
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
     #[serde(rename_all = "lowercase")]
     enum Parity {
         None,

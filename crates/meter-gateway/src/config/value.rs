@@ -21,6 +21,10 @@ use super::fault::{Fault, Kind};
 /// The key that chooses the variant of an enum.
 pub(super) const TYPE: &str = "type";
 
+/// The field of a struct that takes all keys of the table that the struct itself does not have.
+/// What serde's `flatten` does, without losing positions.
+pub(super) const REST: &str = "*";
+
 /// A TOML value, and where it stands.
 pub(super) struct Value<'i> {
     value: DeValue<'i>,
@@ -62,10 +66,7 @@ impl<'i> Value<'i> {
                 &visitor,
             )),
             DeValue::Array(items) => visitor.visit_seq(Items(items.into_iter())),
-            DeValue::Table(table) => visitor.visit_map(Entries {
-                entries: table.into_iter(),
-                value: None,
-            }),
+            DeValue::Table(table) => visitor.visit_map(Entries::new(table)),
         }
     }
 
@@ -115,6 +116,24 @@ impl<'de> Deserializer<'de> for Value<'de> {
             .map_err(|fault| fault.at(&span))
     }
 
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        let span = self.span;
+        let value = match self.value {
+            DeValue::Table(table) if fields.contains(&REST) => {
+                return visitor
+                    .visit_map(Entries::with_rest(table, &span, fields))
+                    .map_err(|fault| fault.at(&span));
+            }
+            other => other,
+        };
+        Self::visit(value, visitor).map_err(|fault| fault.at(&span))
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -127,7 +146,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
 
     forward_to_deserialize_any! {
         bool u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64 char str string seq bytes byte_buf
-        map unit ignored_any unit_struct tuple_struct tuple identifier struct
+        map unit ignored_any unit_struct tuple_struct tuple identifier
     }
 }
 
@@ -141,8 +160,35 @@ impl<'de> IntoDeserializer<'de, Fault> for Value<'de> {
 
 /// The entries of a table.
 struct Entries<'i> {
-    entries: <DeTable<'i> as IntoIterator>::IntoIter,
+    left: <DeTable<'i> as IntoIterator>::IntoIter,
     value: Option<(String, Value<'i>)>,
+    /// What the field [`REST`] is read from, until it is.
+    rest: Option<Value<'i>>,
+    /// The other fields of a struct that has a [`REST`].
+    own: Vec<&'static str>,
+}
+
+impl<'i> Entries<'i> {
+    fn new(table: DeTable<'i>) -> Self {
+        Self {
+            left: table.into_iter(),
+            value: None,
+            rest: None,
+            own: Vec::new(),
+        }
+    }
+
+    fn with_rest(table: DeTable<'i>, span: &Range<usize>, fields: &[&'static str]) -> Self {
+        let own: Vec<_> = fields.iter().copied().filter(|key| *key != REST).collect();
+        let (entries, rest): (DeTable<'i>, DeTable<'i>) = table
+            .into_iter()
+            .partition(|(key, _)| own.contains(&key.get_ref().as_ref()));
+        Self {
+            rest: Some(Value::table(rest, span.clone())),
+            own,
+            ..Self::new(entries)
+        }
+    }
 }
 
 impl<'de> MapAccess<'de> for Entries<'de> {
@@ -152,8 +198,14 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Fault> {
-        let Some((key, value)) = self.entries.next() else {
-            return Ok(None);
+        let Some((key, value)) = self.left.next() else {
+            let Some(rest) = self.rest.take() else {
+                return Ok(None);
+            };
+            self.value = Some((REST.to_owned(), rest));
+            return seed
+                .deserialize(BorrowedStrDeserializer::new(REST))
+                .map(Some);
         };
         let span = key.span();
         let key = key.into_inner();
@@ -171,8 +223,14 @@ impl<'de> MapAccess<'de> for Entries<'de> {
             return Err(Fault::custom("a value was asked for before its key"));
         };
         let span = value.span.clone();
-        seed.deserialize(value)
-            .map_err(|fault| fault.at(&span).within(key))
+        seed.deserialize(value).map_err(|fault| {
+            let fault = fault.at(&span);
+            if key == REST {
+                fault.beside(&self.own)
+            } else {
+                fault.within(key)
+            }
+        })
     }
 }
 

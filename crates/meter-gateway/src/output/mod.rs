@@ -1,10 +1,13 @@
 //! Where readings go.
 //!
 //! Each output has a name, a cursor in the journal, and a [`Status`] that the
-//! terminal and the service manager show. A new one is a file here, a variant
-//! of [`Config`], an arm in its matches, and a test against a real server.
+//! terminal and the service manager show. A new one is a module here with a
+//! `delivery::Sender`, a variant of [`Config`], an arm in its matches, and a
+//! test against a real server.
 
 pub mod rest;
+
+mod delivery;
 
 use std::future::Future;
 use std::path::Path;
@@ -16,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::journal::Cursor;
+
+pub use delivery::{Delivery, Remote, RemoteError};
 
 /// One output's settings, chosen by the key `type`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -101,7 +106,7 @@ impl Config {
     /// The files that the output reads when it starts, such as certificates.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         match self {
-            Self::Rest(config) => config.files(),
+            Self::Rest(config) => config.remote.files(),
         }
     }
 
@@ -123,7 +128,12 @@ impl Config {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ConfigError> {
         match self {
-            Self::Rest(config) => Ok(rest::run(config, cursor, status, shutdown).await?),
+            Self::Rest(config) => {
+                let sender = rest::Rest::new(config)?;
+                let shared = &config.remote.delivery;
+                delivery::run(sender, shared, cursor, status, shutdown).await;
+            }
         }
+        Ok(())
     }
 }

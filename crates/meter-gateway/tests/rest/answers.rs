@@ -217,7 +217,7 @@ async fn a_server_that_refuses_everything_does_not_get_the_backlog_set_aside() -
 async fn a_long_row_of_bad_readings_is_no_misconfiguration() -> Result {
     let mut setup = Setup::new().await?;
     // If it had to wait for this, the test would run out of time.
-    setup.config.recheck = millis(3_600_000);
+    setup.config.remote.delivery.recheck = millis(3_600_000);
     setup.append_all(0..60).await?;
     setup.backend.set_behaviour(Behaviour::refusing(|reading| {
         (10..40)
@@ -282,7 +282,7 @@ async fn too_large_a_body_is_made_smaller() -> Result {
 #[tokio::test]
 async fn broken_answers_and_stalls() -> Result {
     let mut setup = Setup::new().await?;
-    setup.config.timeout = millis(300);
+    setup.config.remote.timeout = millis(300);
     setup.append_all(0..3).await?;
     setup
         .backend

@@ -62,7 +62,7 @@ async fn an_outage_of_a_hundred_readings() -> Result {
 #[tokio::test]
 async fn max_rate_paces_a_backlog() -> Result {
     let mut setup = Setup::new().await?;
-    setup.config.max_rate = Some(100.try_into()?);
+    setup.config.remote.delivery.max_rate = Some(100.try_into()?);
     setup.config.batch_size = 20.try_into()?;
     setup.append_all(0..200).await?;
     setup.deliver_all().await?;
@@ -82,7 +82,7 @@ async fn max_rate_paces_a_backlog() -> Result {
 #[tokio::test]
 async fn a_backlog_of_more_bytes_than_are_read_at_once_does_not_hold_a_fresh_reading() -> Result {
     let mut setup = Setup::new().await?;
-    setup.config.newest_first = true;
+    setup.config.remote.delivery.newest_first = true;
     setup.config.batch_size = 500.try_into()?;
     // The journal hands out 256 KiB at once.
     setup.append_signed(0..1000).await?;
@@ -122,8 +122,8 @@ async fn a_backlog_of_more_bytes_than_are_read_at_once_does_not_hold_a_fresh_rea
 #[tokio::test]
 async fn newest_first_keeps_readings_fresh_while_a_backlog_drains() -> Result {
     let mut setup = Setup::new().await?;
-    setup.config.newest_first = true;
-    setup.config.max_rate = Some(100.try_into()?);
+    setup.config.remote.delivery.newest_first = true;
+    setup.config.remote.delivery.max_rate = Some(100.try_into()?);
     setup.config.batch_size = 10.try_into()?;
     setup.append_all(0..150).await?;
     let running = setup.start().await?;
@@ -172,7 +172,7 @@ async fn newest_first_keeps_readings_fresh_while_a_backlog_drains() -> Result {
 #[tokio::test]
 async fn an_interval_sends_the_newest_of_each() -> Result {
     let mut setup = Setup::new().await?;
-    setup.config.interval = "60s".parse()?;
+    setup.config.remote.delivery.interval = "60s".parse()?;
     setup.config.batch_size = 7.try_into()?;
     // START is 40 s after a full minute.
     setup.append_all(0..3000).await?;
@@ -189,7 +189,7 @@ async fn an_interval_sends_the_newest_of_each() -> Result {
 #[tokio::test]
 async fn only_the_wanted_meters() -> Result {
     let mut setup = Setup::new().await?;
-    setup.config.meters = vec!["1emh 00 12345678".parse()?];
+    setup.config.remote.delivery.meters = vec!["1emh 00 12345678".parse()?];
     setup.append(0).await?;
     setup.append_other_meter(1).await?;
     setup.append(2).await?;

@@ -83,11 +83,11 @@ impl Setup {
         let url = backend.url("/api/v1/{token}/telemetry");
         let mut config = Config::new(Secret::literal(url));
         config.token = Some(Secret::literal(TOKEN));
-        config.ca_file = Some(ca.path().to_owned());
-        config.retry_first = millis(20);
-        config.retry_max = millis(100);
-        config.recheck = millis(100);
-        config.timeout = millis(2000);
+        config.remote.ca_file = Some(ca.path().to_owned());
+        config.remote.delivery.retry_first = millis(20);
+        config.remote.delivery.retry_max = millis(100);
+        config.remote.delivery.recheck = millis(100);
+        config.remote.timeout = millis(2000);
         let files = (ca, directory);
         Ok(Self {
             backend,

@@ -25,8 +25,8 @@ fn server(config: backend::Config) -> Result<(Backend, NamedTempFile, Config)> {
     let backend = Backend::start(config)?;
     let ca = file(&backend.ca_pem())?;
     let mut config = Config::new(Secret::literal(backend.url(PATH)));
-    config.ca_file = Some(ca.path().to_owned());
-    config.timeout = Duration::from_millis(2000);
+    config.remote.ca_file = Some(ca.path().to_owned());
+    config.remote.timeout = Duration::from_millis(2000);
     Ok((backend, ca, config))
 }
 
@@ -121,7 +121,7 @@ async fn signed_by_a_leaf() -> Result {
 #[tokio::test]
 async fn the_system_does_not_trust_a_private_authority() -> Result {
     let (_backend, _ca, mut config) = server(backend::Config::default())?;
-    config.ca_file = None;
+    config.remote.ca_file = None;
     let message = complaint(&config).await;
     // Which of the two it is depends on whether this machine has any authorities.
     let untrusted = message.contains("authority that is not trusted here");
@@ -149,13 +149,13 @@ async fn a_client_certificate_is_asked_for() -> Result {
     let identity = backend.client_identity()?;
     let certificate = file(&identity.certificate_pem)?;
     let key = file(&identity.key_pem)?;
-    config.client_cert = Some(certificate.path().to_owned());
+    config.remote.client_cert = Some(certificate.path().to_owned());
     assert_says(&complaint(&config).await, &["client_cert needs client_key"]);
-    config.client_key = Some(key.path().to_owned());
+    config.remote.client_key = Some(key.path().to_owned());
     rest::probe(&config).await?;
 
     let other_key = file(&backend.client_identity()?.key_pem)?;
-    config.client_key = Some(other_key.path().to_owned());
+    config.remote.client_key = Some(other_key.path().to_owned());
     assert_says(
         &complaint(&config).await,
         &["does not belong to client_cert"],
@@ -166,14 +166,14 @@ async fn a_client_certificate_is_asked_for() -> Result {
 #[tokio::test]
 async fn certificate_files_that_are_none() -> Result {
     let mut config = Config::new(Secret::literal("https://localhost/"));
-    config.ca_file = Some("/nowhere/ca.pem".into());
+    config.remote.ca_file = Some("/nowhere/ca.pem".into());
     assert_says(
         &complaint(&config).await,
         &["ca_file /nowhere/ca.pem", "check the path"],
     );
 
     let empty = file("no certificate\n")?;
-    config.ca_file = Some(empty.path().to_owned());
+    config.remote.ca_file = Some(empty.path().to_owned());
     let message = complaint(&config).await;
     assert_says(
         &message,
@@ -181,11 +181,11 @@ async fn certificate_files_that_are_none() -> Result {
     );
 
     let cut = file("-----BEGIN CERTIFICATE-----\nMIIB\n")?;
-    config.ca_file = Some(cut.path().to_owned());
+    config.remote.ca_file = Some(cut.path().to_owned());
     assert_says(&complaint(&config).await, &["is damaged"]);
 
     let nonsense = file("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")?;
-    config.ca_file = Some(nonsense.path().to_owned());
+    config.remote.ca_file = Some(nonsense.path().to_owned());
     assert_says(&complaint(&config).await, &["is damaged"]);
     Ok(())
 }
@@ -234,7 +234,7 @@ async fn nobody_is_there() -> Result {
     rest::probe(&config).await?;
 
     config.url = Secret::literal("https://meterline.invalid/x");
-    config.timeout = Duration::from_secs(30);
+    config.remote.timeout = Duration::from_secs(30);
     assert_says(
         &complaint(&config).await,
         &["cannot find the host meterline.invalid (DNS"],
@@ -292,7 +292,7 @@ async fn https_towards_a_plain_server() -> Result {
     );
     config.url = Secret::literal(backend.url(PATH));
     assert_says(&complaint(&config).await, &["allow_insecure"]);
-    config.allow_insecure = true;
+    config.remote.allow_insecure = true;
     assert_says(&rest::probe(&config).await?, &["nothing is encrypted"]);
     Ok(())
 }

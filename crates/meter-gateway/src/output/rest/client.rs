@@ -9,6 +9,7 @@ use super::config::{Config, ConfigError, Method};
 use super::endpoint::{BadRedirect, Endpoint, Secrets};
 use super::error::{Answer, Error, Obstacle, Refusal};
 use crate::http::{Client as Http, Limits, Reply, basic, sensitive};
+use crate::output::delivery::RemoteError;
 use crate::tls;
 
 /// How many redirects in a row are followed.
@@ -31,17 +32,18 @@ impl Client {
     pub(super) fn new(config: &Config) -> Result<Self, ConfigError> {
         let mut secrets = Secrets::default();
         let url = url(config, &mut secrets)?;
-        let endpoint = Endpoint::parse(&url, config.allow_insecure)?;
+        let endpoint = Endpoint::parse(&url, config.remote.allow_insecure)?;
         secrets.add_path(&endpoint.path);
         let headers = headers(config, &mut secrets)?;
-        let files = config.tls_files()?;
+        let files = config.remote.tls_files()?;
         let tls = endpoint
             .server
             .tls
             .then(|| tls::client_config(files))
-            .transpose()?;
+            .transpose()
+            .map_err(RemoteError::from)?;
         let limits = Limits {
-            answer: config.timeout.get(),
+            answer: config.remote.timeout.get(),
             body: LONGEST_ANSWER,
         };
         Ok(Self {

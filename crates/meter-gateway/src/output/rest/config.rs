@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,10 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::client::Client;
 use super::endpoint::RedactedUrl;
 use super::payload::Payload;
-use crate::config::{Duration, Interval, Secret};
+use crate::config::Secret;
 use crate::http::BadUrl;
-use crate::input::MeterName;
-use crate::tls;
+use crate::output::delivery::{Remote, RemoteError};
 
 /// Where and how readings are sent by HTTP.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -51,59 +49,13 @@ pub struct Config {
     /// The header `Content-Type`; JSON unless told otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// Only these meters, as printed on them or by their server ids in hexadecimal; all if empty.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub meters: Vec<MeterName>,
     /// Most readings in one POST. `classic` always sends one.
     #[serde(default = "default_batch_size")]
     pub batch_size: NonZeroU32,
-    /// `"every"` reading, or the newest of each interval and meter.
-    #[serde(default = "default_interval")]
-    pub interval: Interval,
-    /// Whether a fresh reading goes before a backlog.
-    #[serde(default)]
-    pub newest_first: bool,
-    /// Most readings per second, averaged over a second; bounds the batch too.
-    /// No limit unless set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_rate: Option<NonZeroU32>,
-    /// The longest that one POST may take, from the connection to the answer.
-    #[serde(
-        default = "default_timeout",
-        deserialize_with = "crate::config::a_second_or_more"
-    )]
-    pub timeout: Duration,
-    /// The longest wait after a first failure; it doubles with each further one.
-    #[serde(
-        default = "default_retry_first",
-        deserialize_with = "crate::config::a_tenth_or_more"
-    )]
-    pub retry_first: Duration,
-    /// The longest wait between two tries, unless the server asks for more.
-    #[serde(
-        default = "default_retry_max",
-        deserialize_with = "crate::config::a_tenth_or_more"
-    )]
-    pub retry_max: Duration,
-    /// The wait between two tries while the server refuses this configuration
-    /// (401, 403, 404, or every reading).
-    #[serde(
-        default = "default_recheck",
-        deserialize_with = "crate::config::a_second_or_more"
-    )]
-    pub recheck: Duration,
-    /// PEM file of the authorities to trust, instead of the system's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of a client certificate and its chain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_cert: Option<PathBuf>,
-    /// PEM file of the client certificate's key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_key: Option<PathBuf>,
-    /// Allows `http://`, where anybody on the way reads and writes.
-    #[serde(default)]
-    pub allow_insecure: bool,
+    /// What all outputs over a network have in common.
+    #[serde(rename = "*")]
+    #[schemars(flatten)]
+    pub remote: Remote,
 }
 
 /// The HTTP method.
@@ -138,26 +90,6 @@ fn default_batch_size() -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(49)
 }
 
-fn default_interval() -> Interval {
-    Interval::Every
-}
-
-fn default_timeout() -> Duration {
-    Duration::from_secs(30)
-}
-
-fn default_retry_first() -> Duration {
-    Duration::from_secs(1)
-}
-
-fn default_retry_max() -> Duration {
-    Duration::from_secs(60)
-}
-
-fn default_recheck() -> Duration {
-    Duration::from_secs(60)
-}
-
 impl Config {
     /// Everything else at its default.
     #[must_use]
@@ -173,19 +105,8 @@ impl Config {
             format: Format::default(),
             template: None,
             content_type: None,
-            meters: Vec::new(),
             batch_size: default_batch_size(),
-            interval: default_interval(),
-            newest_first: false,
-            max_rate: None,
-            timeout: default_timeout(),
-            retry_first: default_retry_first(),
-            retry_max: default_retry_max(),
-            recheck: default_recheck(),
-            ca_file: None,
-            client_cert: None,
-            client_key: None,
-            allow_insecure: false,
+            remote: Remote::default(),
         }
     }
 
@@ -195,26 +116,6 @@ impl Config {
         Payload::new(self)?;
         Client::new(self)?;
         Ok(())
-    }
-
-    /// The files that are read when the output starts.
-    pub(in crate::output) fn files(&self) -> impl Iterator<Item = &Path> {
-        [&self.ca_file, &self.client_cert, &self.client_key]
-            .into_iter()
-            .filter_map(Option::as_deref)
-    }
-
-    pub(super) fn tls_files(&self) -> Result<tls::Files<'_>, ConfigError> {
-        let client = match (&self.client_cert, &self.client_key) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => Some((certificate.as_path(), key.as_path())),
-            (Some(_), None) => return Err(ConfigError::Lonely("client_cert", "client_key")),
-            (None, Some(_)) => return Err(ConfigError::Lonely("client_key", "client_cert")),
-        };
-        Ok(tls::Files {
-            ca_file: self.ca_file.as_deref(),
-            client,
-        })
     }
 }
 
@@ -282,9 +183,9 @@ pub enum ConfigError {
         /// The variables that there are.
         variables: String,
     },
-    /// The certificate files.
+    /// What outputs over a network have in common.
     #[error(transparent)]
-    Tls(#[from] tls::Error),
+    Remote(#[from] RemoteError),
 }
 
 impl From<BadUrl> for ConfigError {
@@ -316,13 +217,7 @@ impl ConfigError {
             | Self::TemplateFails { .. } => Some("template"),
             Self::TemplateMissing => Some("format"),
             Self::Authorization => None,
-            Self::Tls(error) => match error {
-                tls::Error::Unreadable { what, .. }
-                | tls::Error::Empty { what, .. }
-                | tls::Error::Damaged { what, .. } => Some(what),
-                tls::Error::KeyMismatch { .. } => Some("client_key"),
-                tls::Error::NoSystemRoots { .. } | tls::Error::Setup(_) => None,
-            },
+            Self::Remote(error) => error.key(),
         }
     }
 }

@@ -86,17 +86,6 @@ pub enum Refusal {
     /// 1xx or 3xx without a meaning here.
     #[error("it answers {0}, which is no answer to a POST: check url")]
     Unexpected(Answer),
-    /// Every reading is refused, one by one.
-    #[error(
-        "it refuses every reading, {count} in a row, the newest too (last with {answer}): check \
-         format and url; nothing was set aside"
-    )]
-    Everything {
-        /// How many were refused one by one.
-        count: usize,
-        /// The last answer.
-        answer: Answer,
-    },
     /// The template of the configuration fails.
     #[error("nothing is sent, because the template fails: {0}")]
     Template(String),

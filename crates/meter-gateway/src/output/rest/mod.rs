@@ -12,21 +12,16 @@
 
 mod client;
 mod config;
-mod deliver;
 mod endpoint;
 mod error;
-mod pace;
 mod payload;
-mod queue;
-mod report;
-mod suspects;
+mod sender;
 mod template;
-mod thin;
 
 pub use config::{Config, ConfigError, Format, Method};
-pub(super) use deliver::run;
 pub use endpoint::{BadRedirect, RedactedUrl};
 pub use error::{Answer, Error, Obstacle, Refusal};
+pub(super) use sender::Rest;
 
 use client::Client;
 

@@ -65,10 +65,6 @@ impl Payload {
             (Format::Thingsboard, None) => Writer::Thingsboard,
             (Format::Json, None) => Writer::Json,
         };
-        // A second's worth at most, so that no second sees more than the rate.
-        if let Some(rate) = config.max_rate {
-            most = most.min(usize::try_from(rate.get()).unwrap_or(usize::MAX));
-        }
         Ok(Self { writer, most })
     }
 

@@ -6,8 +6,7 @@ use std::time::{Duration, SystemTime};
 use meter_core::UnixMillis;
 use tokio::time::Instant;
 
-use super::config::Config;
-use super::error::Answer;
+use super::config::Delivery;
 use super::suspects::{Suspects, Verdict};
 use super::thin::thin;
 use crate::input::MeterName;
@@ -108,7 +107,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(config: &Config, cursor: Cursor, most: usize) -> Self {
+    pub(super) fn new(config: &Delivery, cursor: Cursor, most: usize) -> Self {
         Self {
             cursor,
             pieces: VecDeque::new(),
@@ -275,9 +274,10 @@ impl Queue {
     pub(super) async fn refused(
         &mut self,
         mut piece: Piece,
-        answer: &Answer,
+        answer: &str,
+        too_large: bool,
     ) -> Result<Refused, AskError> {
-        if answer.status == http::StatusCode::PAYLOAD_TOO_LARGE {
+        if too_large {
             self.most = self.most.min(piece.records.len().div_ceil(2));
         }
         if piece.kind != Kind::InTurn {
@@ -309,7 +309,7 @@ impl Queue {
         match self.suspects.refused(&record, evidence) {
             Verdict::Suspected => Ok(Refused::Narrowed),
             Verdict::Rejected => {
-                self.set_aside(record.seq, "refused by the server", &answer.to_string())
+                self.set_aside(record.seq, "refused by the server", answer)
                     .await?;
                 Ok(Refused::SetAside(record))
             }
@@ -325,6 +325,10 @@ impl Queue {
     ) -> Result<(), AskError> {
         self.cursor.reject(seq, reason, answer).await?;
         self.outstanding.remove(&seq);
+        for waiting in &mut self.pieces {
+            waiting.records.retain(|record| record.seq != seq);
+        }
+        self.pieces.retain(|waiting| !waiting.records.is_empty());
         Ok(())
     }
 

@@ -1,13 +1,13 @@
 //! What an output tells people: its status, and the few lines of its log.
 
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
 use meter_core::ServerId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::endpoint::RedactedUrl;
-use super::error::{Answer, Error};
+use super::Failure;
 use crate::journal::{Backlog, Record};
 use crate::output::{State, Status};
 
@@ -58,7 +58,7 @@ impl Report {
     }
 
     /// The server at `to` acknowledged so many readings.
-    pub(super) fn delivered(&mut self, readings: usize, to: &RedactedUrl) {
+    pub(super) fn delivered(&mut self, readings: usize, to: impl Display) {
         self.status.send_modify(|status| {
             status.delivered += u64::try_from(readings).unwrap_or(0);
             status.last_success = Some(SystemTime::now());
@@ -73,13 +73,16 @@ impl Report {
         }
     }
 
-    /// A POST was not taken and is tried again in `wait`.
-    pub(super) fn failed(&mut self, error: &Error, wait: Duration) {
-        let state = match error {
-            Error::Retry { .. } => State::Retrying,
-            Error::Misconfigured { .. } | Error::Rejected { .. } => State::Misconfigured,
+    /// Readings were not taken and are tried again in `wait`.
+    pub(super) fn failed(&mut self, failure: &Failure, wait: Duration) {
+        let (state, words) = match failure {
+            Failure::Retry { why, .. } => (State::Retrying, why),
+            Failure::Misconfigured { why } | Failure::Unreadable { why, .. } => {
+                (State::Misconfigured, why)
+            }
+            Failure::Rejected { answer, .. } => (State::Misconfigured, answer),
         };
-        let words = error.to_string();
+        let words = words.clone();
         self.status.send_modify(|status| {
             status.last_error = Some(words.clone());
             status.state = state;
@@ -128,7 +131,7 @@ impl Report {
     }
 
     /// The server refused a piece; smaller ones, or another try, will show why.
-    pub(super) fn narrowing(&self, readings: usize, answer: &Answer) {
+    pub(super) fn narrowing(&self, readings: usize, answer: &str) {
         if readings == 1 {
             tracing::info!(
                 output = self.output,
