@@ -58,6 +58,12 @@ const TOOLS: &[Tool] = &[
         essential: false,
     },
     Tool {
+        program: "promtool",
+        package: "prometheus",
+        purpose: "says in tests whether the metrics are as Prometheus wants them",
+        essential: false,
+    },
+    Tool {
         program: "dnsmasq",
         package: "dnsmasq-base",
         purpose: "is the real name server that the emulated device asks",

@@ -1,5 +1,6 @@
 //! The host's side of meterline: where bytes come from (inputs), where readings are kept (journal)
-//! and where they go (outputs), one configuration file for all of them, and the loop that runs them.
+//! and where they go (outputs), what other programs read (serve), one configuration file for all of
+//! them, and the loop that runs them.
 
 pub mod config;
 pub mod http;
@@ -9,4 +10,5 @@ pub mod notify;
 pub mod output;
 pub mod ports;
 pub mod run;
+pub mod serve;
 pub mod tls;

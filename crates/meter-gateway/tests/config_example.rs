@@ -33,8 +33,10 @@ fn kinds(schema: &Value, table: &str) -> Vec<Value> {
 
 /// Every table of the file that can hold settings.
 fn tables(schema: &Value) -> Vec<Value> {
-    let single = ["journal", "guard"].map(|table| {
-        let reference = schema["properties"][table]["$ref"].as_str();
+    let single = ["journal", "guard", "http"].map(|table| {
+        let property = &schema["properties"][table];
+        let optional = &property["anyOf"][0];
+        let reference = property["$ref"].as_str().or(optional["$ref"].as_str());
         let target = reference.and_then(|path| schema.pointer(path.strip_prefix('#')?));
         target.cloned().unwrap_or_default()
     });
@@ -169,6 +171,7 @@ fn the_inputs_that_are_switched_off_are_right_too() {
         config.input.keys().collect::<Vec<_>>(),
         ["cellar", "pulse", "replay"]
     );
+    assert_eq!(config.http, Some(meter_gateway::serve::Config::default()));
 }
 
 #[test]

@@ -105,6 +105,9 @@ async fn check(config: &Config, report: &mut Report) -> Result<(), Failure> {
     for (name, output) in &config.output {
         report.tell(&format!("[output.{name}]"), check_output(output).await)?;
     }
+    if let Some(http) = &config.http {
+        report.tell(&"[http]", http.probe().await)?;
+    }
     Ok(())
 }
 

@@ -199,6 +199,8 @@ mod tests {
             let newest = MeterView {
                 input: None,
                 time: UnixMillis(0),
+                taken: None,
+                pace: None,
                 body: body(counter)?.into(),
                 readings,
                 suspects: 0,

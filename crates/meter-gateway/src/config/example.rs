@@ -143,8 +143,11 @@ impl<'s> Writer<'s> {
         let entry = self.resolve(&resolved["additionalProperties"]);
         let Some(kinds) = entry["oneOf"].as_array() else {
             self.heading(self.description(schema));
-            let _ = writeln!(self.text, "[{name}]");
-            self.keys(schema, "", true);
+            // One that need not be there does something when it is.
+            let active = !is_optional(schema);
+            let off = if active { "" } else { "#" };
+            let _ = writeln!(self.text, "{off}[{name}]");
+            self.keys(schema, "", active);
             return;
         };
         for (index, kind) in kinds.iter().enumerate() {
@@ -252,6 +255,12 @@ impl<'s> Writer<'s> {
             }
         }
     }
+}
+
+/// Whether there may be nothing in its place.
+fn is_optional(schema: &Value) -> bool {
+    let any = schema["anyOf"].as_array();
+    any.is_some_and(|any| any.iter().any(|kind| kind["type"].as_str() == Some("null")))
 }
 
 fn is_table(schema: &Value) -> bool {

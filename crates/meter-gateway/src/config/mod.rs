@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{input, journal, output};
+use crate::{input, journal, output, serve};
 use fault::Fault;
 
 pub use document::{Document, Given};
@@ -62,6 +62,10 @@ pub struct Config {
     /// Where readings go: one table `[output.NAME]` for each. The name is also that of the output's
     /// place in the journal: renaming it begins with the newest reading.
     pub output: BTreeMap<String, output::Config>,
+    /// What other programs may read by HTTP: metrics for Prometheus. Without this table there is no
+    /// server. It asks for no password, so let it be reached only from where everybody may know what
+    /// your meters say.
+    pub http: Option<serve::Config>,
     /// How readings are kept until every output has delivered them.
     pub journal: journal::Config,
     /// Which readings are too strange to be true.

@@ -101,8 +101,7 @@ impl Keeper {
             .is_ok_and(|status| status.provisional > 0);
         let last_good = newest.iter().map(|record| record.time).max();
         for record in &newest {
-            desk.board
-                .reading(None, record.time, &record.meter, &record.body);
+            desk.board.left(record);
         }
         let mut clock = Clock::new(BUILT, last_good);
         if !desk.clocks.go_on_while_off() {
@@ -200,9 +199,7 @@ impl Keeper {
         }
         // While the clock is wrong it is shown all the same.
         let shown = time.map_or(taken.at.wall, |time| meter.times.next(time));
-        self.desk
-            .board
-            .reading(Some(&taken.input), shown, &id, &taken.body);
+        self.desk.board.reading(&taken, shown, &id);
         match stamp {
             Stamp::Utc(_) => self.append(&id, shown, index, taken.body).await,
             Stamp::Provisional(mono) => {

@@ -4,7 +4,7 @@
 //!   input ─┐                                          ┌─ output
 //!   input ─┼─▶ reading loop: clock, guard ─▶ journal ─┼─ output
 //!   input ─┘                                          └─ output
-//!              control loop: signals, reload, watchdog, view
+//!              control loop: signals, reload, watchdog, view ─▶ HTTP server
 //! ```
 //!
 //! Every input and output is a task of its own that is started again when it fails inside. On
@@ -15,6 +15,7 @@
 mod accept;
 mod change;
 mod clock;
+mod http;
 mod keep;
 mod meters;
 mod parts;
@@ -41,6 +42,8 @@ pub use view::{MeterView, Snapshot};
 use crate::config::{self, Config};
 use crate::journal::{Journal, OpenError};
 use crate::notify::Notify;
+use crate::serve::Site;
+use http::Http;
 use keep::Desk;
 use parts::{Inputs, Outputs};
 use task::{Pulse, Task};
@@ -127,7 +130,13 @@ pub async fn run(setup: Setup) -> Result<(), Error> {
         pulse: pulse.clone(),
         state_dir,
     };
+    let site = Site {
+        view: board.subscribe(),
+        journal: journal.clone(),
+        clocks: Arc::clone(&desk.clocks),
+    };
     let mut program = Program {
+        http: Http::new(site),
         inputs: Inputs::new(taken),
         outputs: Outputs::new(journal.clone()),
         reading: Task::supervised("the reading loop".to_owned(), move || desk.clone().run()),
@@ -156,6 +165,7 @@ struct Program {
     source: Source,
     inputs: Inputs,
     outputs: Outputs,
+    http: Http,
     reading: Task,
     journal: Journal,
     guard: watch::Sender<config::Guard>,
@@ -209,6 +219,7 @@ impl Program {
             .set(|view| &mut view.inputs, self.inputs.statuses());
         self.board
             .set(|view| &mut view.outputs, self.outputs.statuses());
+        self.board.set(|view| &mut view.http, self.http.status());
         let status = self.status();
         if status != self.told {
             self.notify.status(&status);
@@ -260,6 +271,10 @@ impl Program {
         if self.config.journal != new.journal || self.config.state_dir != new.state_dir {
             settings.push("what is changed about the journal counts from the next start");
         }
+        if self.config.http != new.http {
+            settings.push("[http] changed");
+            self.http.apply(new.http.as_ref()).await;
+        }
         self.outputs.apply(&outputs, &new.output).await;
         self.inputs.apply(&inputs, &new.input).await;
         self.config = new;
@@ -269,6 +284,7 @@ impl Program {
     async fn stop(self) {
         let begin = Instant::now();
         self.notify.stopping();
+        drop(self.http);
         // A POST on its way may be answered while the inputs end.
         self.outputs.end();
         // The reading loop ends when the last input has let go of its end of the queue.

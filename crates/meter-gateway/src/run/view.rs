@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use meter_core::UnixMillis;
 use tokio::sync::watch;
 
-use crate::{input, journal, output};
+use crate::input::Captured;
+use crate::journal::Record;
+use crate::{input, journal, output, serve};
 
 /// Everything that a terminal, a metric or the service manager shows, at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,6 +21,8 @@ pub struct Snapshot {
     pub meters: BTreeMap<Box<[u8]>, MeterView>,
     /// Each output by its name.
     pub outputs: BTreeMap<String, output::Status>,
+    /// The HTTP server, if there is to be one.
+    pub http: Option<serve::Status>,
     /// The journal.
     pub journal: journal::Status,
     /// Readings that were committed to the journal since the start.
@@ -35,6 +40,10 @@ pub struct MeterView {
     pub input: Option<String>,
     /// When it was taken.
     pub time: UnixMillis,
+    /// The same on the [monotonic](input::monotonic) clock; `None` when it is from an earlier run.
+    pub taken: Option<Duration>,
+    /// How far apart its readings come, not counting pauses; `None` until the second one of this run.
+    pub pace: Option<Duration>,
     /// The newest reading, as the meter's own `GetList.Res` body.
     pub body: Arc<[u8]>,
     /// Readings since the start, suspects not counted.
@@ -84,6 +93,9 @@ impl fmt::Display for Snapshot {
         if let Some(trouble) = &self.journal.trouble {
             write!(f, "; journal: {trouble}")?;
         }
+        if let Some(trouble) = self.http.as_ref().and_then(|http| http.trouble.as_ref()) {
+            write!(f, "; http: {trouble}")?;
+        }
         if self.clock_wrong {
             f.write_str("; the clock is wrong")?;
         }
@@ -107,6 +119,11 @@ impl Board {
         Self(Arc::new(sender))
     }
 
+    /// For those who look.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Snapshot> {
+        self.0.subscribe()
+    }
+
     pub(super) fn read<T>(&self, read: impl FnOnce(&Snapshot) -> T) -> T {
         read(&self.0.borrow())
     }
@@ -123,18 +140,39 @@ impl Board {
         });
     }
 
-    /// A meter's newest reading; `input` is `None` for what an earlier run has left.
-    pub(super) fn reading(&self, input: Option<&str>, time: UnixMillis, meter: &[u8], body: &[u8]) {
+    /// A meter's newest reading, taken now by the monotonic clock.
+    pub(super) fn reading(&self, taken: &Captured, time: UnixMillis, meter: &[u8]) {
         self.0.send_modify(|snapshot| {
             let before = snapshot.meters.get(meter);
+            let last = before.and_then(|view| view.taken);
+            let gap = last.map(|last| taken.at.mono.saturating_sub(last));
             let view = MeterView {
-                input: input.map(str::to_owned),
+                input: Some(taken.input.to_string()),
                 time,
-                body: body.into(),
-                readings: before.map_or(0, |view| view.readings) + u64::from(input.is_some()),
+                taken: Some(taken.at.mono),
+                pace: pace(before.and_then(|view| view.pace), gap),
+                body: taken.body.as_slice().into(),
+                readings: before.map_or(0, |view| view.readings) + 1,
                 suspects: before.map_or(0, |view| view.suspects),
             };
             snapshot.meters.insert(meter.into(), view);
+        });
+    }
+
+    /// What an earlier run has left of a meter.
+    pub(super) fn left(&self, record: &Record) {
+        self.0.send_modify(|snapshot| {
+            let before = snapshot.meters.get(&record.meter);
+            let view = MeterView {
+                input: None,
+                time: record.time,
+                taken: None,
+                pace: None,
+                body: record.body.as_slice().into(),
+                readings: before.map_or(0, |view| view.readings),
+                suspects: before.map_or(0, |view| view.suspects),
+            };
+            snapshot.meters.insert(record.meter.clone(), view);
         });
     }
 
@@ -148,5 +186,33 @@ impl Board {
 
     pub(super) fn stored(&self) {
         self.0.send_modify(|snapshot| snapshot.stored += 1);
+    }
+}
+
+/// How far apart readings come, after one more gap. A pause may at most double it, and what comes
+/// faster counts at once: values of a meter that was away for an hour do not live for hours then.
+fn pace(before: Option<Duration>, gap: Option<Duration>) -> Option<Duration> {
+    match (before, gap) {
+        (Some(before), Some(gap)) if gap < before => Some((before + gap) / 2),
+        (Some(before), Some(gap)) => Some((3 * before + gap.min(2 * before)) / 4),
+        (before, gap) => before.or(gap),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_forgets_a_pause_and_follows_a_faster_meter() {
+        let seconds = Duration::from_secs;
+        assert_eq!(pace(None, None), None);
+        assert_eq!(pace(None, Some(seconds(10))), Some(seconds(10)));
+        let paused = pace(Some(seconds(10)), Some(seconds(3600)));
+        assert_eq!(paused, Some(Duration::from_millis(12_500)));
+        assert_eq!(
+            pace(Some(seconds(3600)), Some(seconds(2))),
+            Some(seconds(1801))
+        );
     }
 }

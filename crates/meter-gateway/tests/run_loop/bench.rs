@@ -13,7 +13,7 @@ use meter_gateway::input::monotonic;
 use meter_gateway::journal::{Journal, Options, Record, Start};
 use meter_gateway::notify::Notify;
 use meter_gateway::run::{Clocks, Error, Setup, Signal, Snapshot, run};
-use meter_sim::{Meter, MeterConfig, model};
+use meter_sim::{Meter, MeterConfig, Telegram, model};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -40,9 +40,14 @@ pub struct Head {
 
 impl Head {
     pub async fn new(config: &MeterConfig) -> Result<Self> {
+        Self::of("emh-mme40", config).await
+    }
+
+    /// With a meter of another model.
+    pub async fn of(model: &str, config: &MeterConfig) -> Result<Self> {
         Ok(Self {
             listener: TcpListener::bind("127.0.0.1:0").await?,
-            meter: Meter::new(model::find("emh-mme40")?, config),
+            meter: Meter::new(model::find(model)?, config),
             reader: None,
             connections: 0,
         })
@@ -79,10 +84,16 @@ impl Head {
     /// Sends so many telegrams at once.
     pub async fn send(&mut self, telegrams: usize) -> Result {
         for _ in 0..telegrams {
-            let telegram = self.meter.telegram();
-            self.connected().await?.write_all(&telegram.bytes).await?;
+            self.speak().await?;
         }
         Ok(())
+    }
+
+    /// Sends one telegram and says what is in it.
+    pub async fn speak(&mut self) -> Result<Telegram> {
+        let telegram = self.meter.telegram();
+        self.connected().await?.write_all(&telegram.bytes).await?;
+        Ok(telegram)
     }
 
     /// Sends the first half of a telegram; [`Self::end`] sends the other one.
