@@ -76,8 +76,12 @@ pub use report::{
 use store::Store;
 use waiting::Waiting;
 
-/// After a write that the flash refused, it is left alone for so long.
+/// After a write that the flash refused, it is left alone for so long; twice as long after the next one,
+/// and so on.
 const HOLD: Duration = Duration::from_secs(10);
+
+/// So often that is doubled: 80 seconds.
+const DOUBLINGS: u32 = 3;
 
 /// Readings that wait for delivery. See the [module](self).
 ///
@@ -99,6 +103,8 @@ pub struct Outbox<F, const SECTORS: usize, const RAM: usize> {
     unrecorded: u32,
     unrecorded_since: Option<Duration>,
     hold: Duration,
+    /// Writes that the flash refused since the last that it took.
+    refusals: u32,
 }
 
 impl<F: NorFlash, const SECTORS: usize, const RAM: usize> Outbox<F, SECTORS, RAM> {
@@ -130,6 +136,7 @@ impl<F: NorFlash, const SECTORS: usize, const RAM: usize> Outbox<F, SECTORS, RAM
             unrecorded: 0,
             unrecorded_since: None,
             hold: Duration::ZERO,
+            refusals: 0,
         };
         Ok((outbox, opened))
     }
@@ -199,11 +206,13 @@ impl<F: NorFlash, const SECTORS: usize, const RAM: usize> Outbox<F, SECTORS, RAM
     pub fn poll_at(&self) -> Option<Duration> {
         let spill = self.spill_at();
         let record = self.record_at();
-        let due = [spill, record].into_iter().flatten().min()?;
+        let clock = self.unwritten_clock().map(|_| Duration::ZERO);
+        let due = [spill, record, clock].into_iter().flatten().min()?;
         Some(due.max(self.hold))
     }
 
-    /// Spills what is in RAM for too long, and records acknowledgements.
+    /// Spills what is in RAM for too long, records acknowledgements, and writes the time of this boot if
+    /// the flash refused it.
     pub async fn poll(&mut self, now: Duration) -> Result<(), F::Error> {
         if now < self.hold {
             return Ok(());
@@ -214,16 +223,17 @@ impl<F: NorFlash, const SECTORS: usize, const RAM: usize> Outbox<F, SECTORS, RAM
         if self.record_at().is_some_and(|at| at <= now) {
             self.record(now).await?;
         }
-        Ok(())
+        self.write_clock(now).await
     }
 
-    /// Writes all that is in RAM only, readings and acknowledgements, as before a planned restart.
+    /// Writes all that is in RAM only, readings, acknowledgements and the time of this boot, as before a
+    /// planned restart.
     pub async fn flush(&mut self, now: Duration) -> Result<(), F::Error> {
         self.spill(now).await?;
         if self.unrecorded > 0 {
             self.record(now).await?;
         }
-        Ok(())
+        self.write_clock(now).await
     }
 
     /// The oldest reading behind `after` that is not acknowledged; 0 begins with the oldest of all.
@@ -290,16 +300,11 @@ impl<F: NorFlash, const SECTORS: usize, const RAM: usize> Outbox<F, SECTORS, RAM
     }
 
     /// The time at which this boot began became known: the wall clock less the monotonic one. Readings
-    /// with provisional times get theirs, also those in flash.
+    /// with provisional times get theirs, also those in flash. What the flash refuses is tried again by
+    /// [`poll`](Self::poll).
     pub async fn restamp(&mut self, now: Duration, began: UnixMillis) -> Result<(), F::Error> {
         self.store.clocks.note(self.boot, began);
-        if self.undated {
-            let clock = Header::clock(self.boot, began.0);
-            let written = self.store.append(&clock, &[]).await;
-            self.held(now, written)?;
-            self.undated = false;
-        }
-        Ok(())
+        self.write_clock(now).await
     }
 
     /// How the outbox is.
@@ -355,10 +360,30 @@ impl<F: NorFlash, const SECTORS: usize, const RAM: usize> Outbox<F, SECTORS, RAM
         Ok(())
     }
 
+    /// When this boot began, if readings in flash wait for it.
+    fn unwritten_clock(&self) -> Option<UnixMillis> {
+        let began = self.store.clocks.began(self.boot);
+        began.filter(|_| self.undated)
+    }
+
+    async fn write_clock(&mut self, now: Duration) -> Result<(), F::Error> {
+        if let Some(began) = self.unwritten_clock() {
+            let clock = Header::clock(self.boot, began.0);
+            let written = self.store.append(&clock, &[]).await;
+            self.held(now, written)?;
+            self.undated = false;
+        }
+        Ok(())
+    }
+
     /// Leaves the flash alone for a while after an error.
     fn held<T>(&mut self, now: Duration, outcome: Result<T, F::Error>) -> Result<T, F::Error> {
-        if outcome.is_err() {
-            self.hold = now.saturating_add(HOLD);
+        if outcome.is_ok() {
+            self.refusals = 0;
+        } else {
+            let longer = 1 << self.refusals.min(DOUBLINGS);
+            self.hold = now.saturating_add(HOLD * longer);
+            self.refusals = self.refusals.saturating_add(1);
         }
         outcome
     }

@@ -80,6 +80,12 @@ impl Clocks {
         }
     }
 
+    /// When a boot began, if that is known.
+    pub(super) fn began(&self, boot: u32) -> Option<UnixMillis> {
+        let known = self.began.iter().find(|(known, _)| *known == boot);
+        known.map(|(_, began)| UnixMillis(*began))
+    }
+
     /// The header with its time in UTC, if that can be told.
     pub(super) fn dated(&self, mut header: Header) -> Header {
         let known = self.began.iter().find(|(boot, _)| *boot == header.boot);

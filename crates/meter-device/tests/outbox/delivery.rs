@@ -108,6 +108,33 @@ fn provisional_times_are_set_right_also_in_flash_and_after_a_restart() {
     }
 }
 
+/// The clock task tells the time once an hour, which is too seldom.
+#[test]
+fn a_time_that_the_flash_refuses_is_written_soon() {
+    let mut device = Device::<8>::new(Options::default());
+    device.clock_known = false;
+    device.push(1, 60).unwrap();
+    device.flush().unwrap();
+    assert_eq!(device.outbox.poll_at(), None);
+    device.flash.0.borrow_mut().refuses = true;
+    device.restamp().unwrap_err();
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let due = device.outbox.poll_at().unwrap();
+        waits.push(due.saturating_sub(device.uptime()).as_secs());
+        device.clock = due;
+        now(device.outbox.poll(due)).unwrap_err();
+    }
+    assert_eq!(waits, [10, 20, 40, 80, 80, 80]);
+    device.flash.0.borrow_mut().refuses = false;
+    device.pass(80 * SECOND).unwrap();
+    assert_eq!(device.outbox.poll_at(), None);
+    device.restart();
+    let mut buffer = [0; 64];
+    let record = now(device.outbox.next(0, &mut buffer)).unwrap().unwrap();
+    assert!(matches!(record.time, Time::Utc(time) if time.0 == device.taken[0].time));
+}
+
 #[test]
 fn a_boot_that_never_knew_the_time_says_which_it_was() {
     let mut device = Device::<8>::new(Options::default());

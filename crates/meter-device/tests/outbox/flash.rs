@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use embedded_storage_async::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
@@ -44,6 +45,10 @@ pub struct Chip {
     pub steps: u64,
     pub cut_at: Option<u64>,
     pub half: Half,
+    /// It takes no writes, and is as it was.
+    pub refuses: bool,
+    /// How long a write takes.
+    pub takes: Duration,
     random: u64,
 }
 
@@ -134,6 +139,8 @@ impl Flash {
             steps: 0,
             cut_at: None,
             half: Half::Bits,
+            refuses: false,
+            takes: Duration::ZERO,
             random: 0x5EED,
         })
     }
@@ -201,7 +208,7 @@ impl NorFlash for Flash {
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), Cut> {
         let mut chip = self.0.borrow_mut();
-        if chip.is_dead() {
+        if chip.is_dead() || chip.refuses {
             return Err(Cut);
         }
         let (from, to) = (usize::try_from(from).unwrap(), usize::try_from(to).unwrap());
@@ -213,8 +220,12 @@ impl NorFlash for Flash {
     }
 
     async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Cut> {
+        let takes = self.0.borrow().takes;
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
         let mut chip = self.0.borrow_mut();
-        if chip.is_dead() {
+        if chip.is_dead() || chip.refuses {
             return Err(Cut);
         }
         let at = usize::try_from(offset).unwrap();
