@@ -109,15 +109,18 @@ pub async fn run<B: Board, const SECTORS: usize>(parts: Parts<B>) {
     let console = console::run(&context, shelf.as_ref(), &wishes, keyboard, paper);
     let console = pin!(console);
     if let Some(outbox) = &shelf {
-        let meter = pin!(meter::run(&context, outbox, head));
-        let keep = pin!(keep::run(&context, outbox));
-        let radio = pin!(network::run(&context, radio, &wishes));
-        let clock = pin!(clock::run(&context, outbox, &network));
-        let deliver = pin!(deliver::run(&context, outbox, &network));
-        let screen = pin!(screen::run(&context, screen));
-        let reading = join3(meter, keep, screen);
-        let sending = join3(radio, clock, deliver);
-        select(console, join3(reading, sending, watch)).await;
+        {
+            let meter = pin!(meter::run(&context, outbox, head));
+            let keep = pin!(keep::run(&context, outbox));
+            let radio = pin!(network::run(&context, radio, &wishes));
+            let clock = pin!(clock::run(&context, outbox, &network));
+            let deliver = pin!(deliver::run(&context, outbox, &network));
+            let screen = pin!(screen::run(&context, screen));
+            let reading = join3(meter, keep, screen);
+            let sending = join3(radio, clock, deliver);
+            select(console, join3(reading, sending, watch)).await;
+            // One of them may have the outbox, and goes on no more: they end here, which gives it back.
+        }
         // What is not written is lost with the RAM; an error has nobody left to tell.
         let _ = outbox.lock().await.flush(context.now()).await;
     } else {

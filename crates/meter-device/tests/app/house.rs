@@ -6,6 +6,7 @@ use meter_device::board::Start;
 use serde_json::json;
 
 use crate::device::Device;
+use crate::server::Character;
 use crate::world::{PASSWORD, SSID, in_a_world, is_each_once};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -96,6 +97,33 @@ fn a_crash_is_kept_with_its_cause_and_time() {
         assert_eq!(entry["boot"], 1, "{log}");
         let text = entry["text"].as_str().unwrap();
         assert_eq!(text, "start 1: panic: index out of bounds in the garden");
+    });
+}
+
+/// It goes on no more when the restart wants the outbox, and has it.
+#[test]
+fn a_restart_does_not_wait_for_a_write_that_it_interrupts() {
+    in_a_world(async {
+        let mut device = Device::rest().await;
+        *device.world.character.borrow_mut() = Character::Stalls;
+        device.switch_on(Start::Power, None);
+        device.run(Duration::from_secs(55)).await;
+        device.outbox.0.borrow_mut().takes = MINUTE;
+        device.run(Duration::from_secs(15)).await;
+        device.outbox.0.borrow_mut().takes = Duration::ZERO;
+        let written = device.outbox.steps();
+        assert_eq!(device.ask("restart").await, json!({"restart": "now"}));
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(device.world.restarts.get(), 1);
+        assert!(device.outbox.steps() > written, "it flushed");
+        device.switch_off().await;
+        *device.world.character.borrow_mut() = Character::Good;
+        device.switch_on(Start::Asked, None);
+        device.run(2 * MINUTE).await;
+        device.switch_off().await;
+        let arrived = device.arrived();
+        let before = arrived.partition_point(|second| *second < 70);
+        is_each_once(&arrived[..before], MINUTE);
     });
 }
 
