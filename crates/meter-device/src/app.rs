@@ -70,7 +70,7 @@ pub async fn run<B: Board, const SECTORS: usize>(parts: Parts<B>) {
         version,
     } = parts;
     chip.feed();
-    let Some(recalled) = recall(settings).await else {
+    let Some(mut recalled) = recall(settings).await else {
         // The board's own fault, which its first start shows.
         return;
     };
@@ -84,6 +84,7 @@ pub async fn run<B: Board, const SECTORS: usize>(parts: Parts<B>) {
         }
         Err(error) => (None, 0, Err(error)),
     };
+    let number = recalled.safe.count_start(boot).await;
     let (start, words) = chip.last_words();
     let context = Context::<B>::new(
         &time,
@@ -93,6 +94,7 @@ pub async fn run<B: Board, const SECTORS: usize>(parts: Parts<B>) {
             built,
             ring: Ring::new(ring),
             version,
+            number,
             boot,
             start,
         },
@@ -187,7 +189,7 @@ fn greet<B: Board>(context: &Context<'_, B>, words: Option<&str>) {
         level,
         format_args!(
             "start {}: {}{colon}{}",
-            context.boot,
+            context.number,
             context.start.as_str(),
             words.unwrap_or_default()
         ),

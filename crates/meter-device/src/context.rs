@@ -194,6 +194,7 @@ impl Anchor {
 pub struct Safe<F: NorFlash> {
     store: Store<F>,
     scratch: Box<[u8]>,
+    starts: u32,
 }
 
 impl<F: NorFlash> Safe<F> {
@@ -201,6 +202,7 @@ impl<F: NorFlash> Safe<F> {
         Ok(Self {
             store: Store::new(flash)?,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
+            starts: 0,
         })
     }
 
@@ -223,7 +225,19 @@ impl<F: NorFlash> Safe<F> {
     }
 
     pub async fn forget(&mut self) -> Result<(), StoreError<F::Error>> {
-        self.store.forget().await
+        self.store.forget().await?;
+        // It is no secret, and entries of the ring must not share a number.
+        self.store.save_starts(self.starts, &mut self.scratch).await
+    }
+
+    /// Counts this start, and returns its number. It is at least that of the outbox's boot, which goes
+    /// on where these settings were erased or the flash does not take a count.
+    pub async fn count_start(&mut self, boot: u32) -> u32 {
+        let counted = self.store.starts(&mut self.scratch).await.unwrap_or(0);
+        self.starts = counted.saturating_add(1).max(boot);
+        // A start that is not counted shares its number with the next.
+        let _ = self.store.save_starts(self.starts, &mut self.scratch).await;
+        self.starts
     }
 }
 
@@ -238,6 +252,7 @@ pub struct Beginning<B: Board> {
     pub built: UnixMillis,
     pub ring: Option<Ring<B::Flash>>,
     pub version: &'static str,
+    pub number: u32,
     pub boot: u32,
     pub start: Start,
 }
@@ -259,6 +274,9 @@ pub struct Context<'b, B: Board> {
     pub clock: RefCell<Clock>,
     pub log: Log,
     pub ring: Mutex<NoopRawMutex, Option<Ring<B::Flash>>>,
+    /// Which start of the device this is, for people.
+    pub number: u32,
+    /// What the outbox calls this boot, for provisional times.
     pub boot: u32,
     pub start: Start,
     /// Why the settings in flash are not in use.
@@ -304,6 +322,7 @@ impl<'b, B: Board> Context<'b, B> {
             built,
             ring,
             version,
+            number,
             boot,
             start,
         } = beginning;
@@ -322,6 +341,7 @@ impl<'b, B: Board> Context<'b, B> {
             log: Log::new(),
             ring: Mutex::new(ring),
             safe: Mutex::new(safe),
+            number,
             boot,
             start,
             settings_error,

@@ -48,7 +48,7 @@ pub async fn remember_all<B: Board>(context: &Context<'_, B>) -> ! {
 async fn remember<B: Board>(context: &Context<'_, B>, event: &Event) {
     let now = context.now();
     let circumstances = Circumstances {
-        boot: context.boot,
+        boot: context.number,
         time: context
             .utc()
             .map(|time| time.saturating_sub(now.saturating_sub(event.at))),

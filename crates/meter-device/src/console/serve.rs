@@ -214,7 +214,7 @@ impl<B: Board, const SECTORS: usize> Console<'_, '_, B, SECTORS> {
             let info = Info {
                 firmware: context.version,
                 board: B::Chip::NAME,
-                boot: context.boot,
+                boot: context.number,
                 start: context.start,
                 uptime: now,
                 time: context.utc(),

@@ -1,8 +1,12 @@
-//! Settings and the last good time in flash.
+//! Settings, the last good time and a count of starts in flash.
 //!
-//! A map of two items. Each is written beside its predecessor and counts only when it is whole, so a
+//! A map of three items. Each is written beside its predecessor and counts only when it is whole, so a
 //! power cut leaves the old or the new one, never a mixture. A predecessor stays in flash until its
 //! sector is used again: [`Store::forget`] erases all of it.
+//!
+//! A start writes 16 bytes, so four sectors of 100 000 erases take 70 million starts, beside the longest
+//! settings: a device that crashes each five seconds lives for eleven years. `tests/settings/store.rs`
+//! holds the number against the code.
 
 use core::fmt;
 
@@ -21,6 +25,7 @@ pub const SCRATCH: usize = 4096;
 
 const SETTINGS: u8 = 1;
 const LAST_GOOD_TIME: u8 = 2;
+const STARTS: u8 = 3;
 
 type Map<F> = MapStorage<u8, F, Cache<Uncached, Uncached, Uncached, u8>>;
 
@@ -126,7 +131,24 @@ impl<F: NorFlash> Store<F> {
             .await
     }
 
-    /// Erases the settings, those before them and the time, so that no secret is left in the flash.
+    /// How often the device has started, as far as it was counted; 0 if never.
+    pub async fn starts(&mut self, scratch: &mut [u8]) -> Result<u32, StoreError<F::Error>> {
+        let starts = self.fetch(STARTS, scratch).await?;
+        let starts = starts.and_then(|octets| octets.try_into().ok());
+        Ok(starts.map_or(0, u32::from_le_bytes))
+    }
+
+    /// Keeps how often the device has started.
+    pub async fn save_starts(
+        &mut self,
+        starts: u32,
+        scratch: &mut [u8],
+    ) -> Result<(), StoreError<F::Error>> {
+        self.put(STARTS, &starts.to_le_bytes().as_slice(), scratch)
+            .await
+    }
+
+    /// Erases the settings, those before them, the time and the count, so that no secret is left in the flash.
     pub async fn forget(&mut self) -> Result<(), StoreError<F::Error>> {
         self.map.erase_all().await.map_err(refuse)
     }

@@ -100,6 +100,32 @@ fn a_crash_is_kept_with_its_cause_and_time() {
     });
 }
 
+/// Also where nothing is written into the outbox, because the server takes all in time.
+#[test]
+fn each_start_has_a_number_of_its_own() {
+    in_a_world(async {
+        let mut device = Device::rest().await;
+        for _ in 0..3 {
+            device.switch_on(Start::Watchdog, None);
+            device.run(MINUTE / 2).await;
+            device.switch_off().await;
+        }
+        device.switch_on(Start::Power, None);
+        assert_eq!(device.ask("info").await["info"]["boot"], 4);
+        let log = device.ask("log").await;
+        let entries = log["log"].as_array().unwrap();
+        let boots: Vec<_> = entries.iter().map(|entry| entry["boot"].as_u64()).collect();
+        assert_eq!(boots, [Some(1), Some(2), Some(3)], "{log}");
+        assert_eq!(entries[2]["text"], "start 3: watchdog");
+        // What is forgotten are the settings.
+        device.ask("forget").await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        device.switch_off().await;
+        device.switch_on(Start::Asked, None);
+        assert_eq!(device.ask("info").await["info"]["boot"], 5);
+    });
+}
+
 /// It goes on no more when the restart wants the outbox, and has it.
 #[test]
 fn a_restart_does_not_wait_for_a_write_that_it_interrupts() {

@@ -56,6 +56,25 @@ async fn an_hourly_time_wears_little() {
     );
 }
 
+/// The number that the module's documentation counts with.
+#[tokio::test]
+async fn seventy_million_starts_wear_a_sector_out() {
+    let flash = Flash::new(SECTORS);
+    let mut scratch = [0; SCRATCH];
+    open(&flash).save(&variant(1), &mut scratch).await.unwrap();
+    let starts = 8_000;
+    for start in 1..=starts {
+        let mut store = open(&flash);
+        store.save_starts(start, &mut scratch).await.unwrap();
+    }
+    let mut store = open(&flash);
+    assert_eq!(store.starts(&mut scratch).await, Ok(starts));
+    assert_eq!(store.load(&mut scratch).await, Ok(Some(variant(1))));
+    let erases = *flash.0.borrow().erases.iter().max().unwrap();
+    let life = u64::from(starts) * 100_000 / u64::from(erases);
+    assert!((70_000_000..100_000_000).contains(&life), "{life} starts");
+}
+
 /// Some saves, until the power goes. How many were told to be done.
 async fn script(flash: &Flash, marks: &mut Vec<u64>) -> (usize, bool) {
     let mut scratch = [0; SCRATCH];
