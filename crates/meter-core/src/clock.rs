@@ -219,6 +219,12 @@ impl Clock {
         }
     }
 
+    /// Whether a wall time is doubted as the first one: it is before the build or the last good time.
+    #[must_use]
+    pub fn doubts_as_first(&self, wall: UnixMillis) -> bool {
+        wall < self.last_good
+    }
+
     /// Whether time stamps are UTC.
     #[must_use]
     pub const fn is_plausible(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The time of day, from time servers that are not trusted blindly.
 //!
-//! The answers of NTP are not signed. [`Clock`] refuses a time before the firmware was built, doubts one
+//! The answers of NTP are not signed. The first one after a start is believed when a second server says
+//! the same; `witnesses.rs` says what is done where none does. [`Clock`] refuses a time before the firmware was built, doubts one
 //! before the last good time, and doubts a jump of more than ten seconds: until another server says the
 //! same, or the server has said so for ten minutes. Readings from before the first good time are
 //! stamped afterwards.
@@ -10,18 +11,23 @@
 use core::pin::pin;
 use core::time::Duration;
 
-use meter_core::clock::{ClockEvent, Now, SMALL_STEP, Stamp};
+use heapless::String;
+use meter_core::clock::{ClockEvent, Now, PERSISTENCE, SMALL_STEP, Stamp};
 use meter_core::{Retry, RetryConfig, UnixMillis};
 
 use crate::board::{Board, Network, Time as _};
 use crate::context::{Context, Shelf, Task};
 use crate::log::Level;
+use crate::witnesses::{ALONE, Answer, Belief, Witnesses};
 
 /// A quartz is off by less than a tenth of a second in this time.
 const BETWEEN: Duration = Duration::from_hours(1);
 
 /// A doubted time is asked for again.
 const WHILE_IN_DOUBT: Duration = Duration::from_mins(1);
+
+/// A server that nobody contradicts is asked again, and the silent ones with it.
+const WHILE_ALONE: Duration = Duration::from_secs(15);
 
 /// A server that does not answer by then does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,23 +37,14 @@ const RETRY: RetryConfig = RetryConfig {
     max: Duration::from_mins(5),
 };
 
-/// What a server said, and when.
-#[derive(Clone, Copy)]
-struct Answer {
-    time: UnixMillis,
-    at: Duration,
-}
-
-impl Answer {
-    /// The time now, if the answer is right.
-    fn now(self, now: Duration) -> UnixMillis {
-        self.time.saturating_add(now.saturating_sub(self.at))
-    }
-
-    fn agrees(self, other: Self) -> bool {
-        let apart = other.now(other.at).millis_since(self.now(other.at));
-        u128::from(apart.unsigned_abs()) <= SMALL_STEP.as_millis()
-    }
+/// What came of asking.
+enum Asked {
+    /// Nobody answered.
+    Silence,
+    /// What was said is not believed, and asked for again so much later.
+    Doubt(Duration),
+    /// The clock is right.
+    Right,
 }
 
 /// Keeps the clock right.
@@ -57,6 +54,7 @@ pub async fn run<B: Board, const SECTORS: usize>(
     network: &B::Network,
 ) -> ! {
     let mut retry = Retry::new(RETRY);
+    let mut witnesses = Witnesses::default();
     let mut which = 0;
     loop {
         while !context.is_online() {
@@ -64,23 +62,161 @@ pub async fn run<B: Board, const SECTORS: usize>(
         }
         // A network that is joined while it asks is a reason to ask again.
         context.to_clock.reset();
-        let next = if let Some(answer) = ask(context, network, which).await {
+        let asked = if context.utc().is_none() && server_count(context) > 1 {
+            ask_all(context, network, &mut witnesses).await
+        } else {
+            ask_again(context, network, which).await
+        };
+        let wait = match asked {
+            Asked::Silence => None,
+            Asked::Doubt(wait) => Some(wait),
+            Asked::Right => Some(BETWEEN),
+        };
+        let next = if let Some(wait) = wait {
             retry.on_success();
-            let doubted = take(context, network, which, answer).await;
             if let Some(time) = context.utc() {
                 stamp(context, outbox, time).await;
-                context.note_time(time).await;
             }
-            which += usize::from(doubted);
-            let wait = if doubted { WHILE_IN_DOUBT } else { BETWEEN };
             context.now().saturating_add(wait)
         } else {
-            which += 1;
             retry.on_failure(context.now(), context.random(), None)
         };
+        which += usize::from(!matches!(asked, Asked::Right));
+        rest(context, next).await;
+    }
+}
+
+/// Rests until the time is to be asked for, and keeps it for the next start meanwhile: the flash may
+/// refuse it at first.
+async fn rest<B: Board>(context: &Context<'_, B>, next: Duration) {
+    let mut retry = Retry::new(RETRY);
+    while let Some(time) = context.utc()
+        && !context.note_time(time).await
+    {
+        let again = retry.on_failure(context.now(), context.random(), None);
+        let until = again.min(next);
         context
-            .rest(Task::Clock, &context.to_clock, Some(next))
+            .rest(Task::Clock, &context.to_clock, Some(until))
             .await;
+        if context.now() < until || until == next {
+            return;
+        }
+    }
+    context
+        .rest(Task::Clock, &context.to_clock, Some(next))
+        .await;
+}
+
+fn server_count<B: Board>(context: &Context<'_, B>) -> usize {
+    context.settings.borrow().time.servers.len()
+}
+
+/// A server's name. They are counted on beyond the last.
+fn server<B: Board>(context: &Context<'_, B>, which: usize) -> Option<String<64>> {
+    let settings = context.settings.borrow();
+    let servers = &settings.time.servers;
+    servers.get(which.checked_rem(servers.len())?).cloned()
+}
+
+/// Asks for the first time after a start: one server after the other, until two say the same.
+async fn ask_all<B: Board>(
+    context: &Context<'_, B>,
+    network: &B::Network,
+    witnesses: &mut Witnesses,
+) -> Asked {
+    let is_doubted = |time| context.clock.borrow().doubts_as_first(time);
+    let mut answered = false;
+    for which in 0..server_count(context) {
+        let Some(answer) = ask(context, network, which).await else {
+            continue;
+        };
+        answered = true;
+        let with = witnesses.hear(which, answer);
+        // What the clock doubts by itself does no harm there: it says so, and counts its ten minutes.
+        if (with.is_some() || is_doubted(answer.time)) && observe(context, answer, which, with) {
+            return Asked::Right;
+        }
+    }
+    if answered {
+        weigh(context, witnesses.judge(is_doubted))
+    } else {
+        Asked::Silence
+    }
+}
+
+/// No two servers say the same.
+fn weigh<B: Board>(context: &Context<'_, B>, belief: Belief) -> Asked {
+    let name = |which| server(context, which).unwrap_or_default();
+    match belief {
+        Belief::Silence => return Asked::Doubt(WHILE_IN_DOUBT),
+        Belief::Alone(which) => {
+            context.say(
+                Level::Info,
+                format_args!(
+                    "time: only {} answers: it is believed after {} s",
+                    name(which),
+                    ALONE.as_secs()
+                ),
+            );
+            return Asked::Doubt(WHILE_ALONE);
+        }
+        Belief::Disputed(first, second) => context.say(
+            Level::Warn,
+            format_args!(
+                "time: {} and {} disagree: neither is believed yet",
+                name(first),
+                name(second)
+            ),
+        ),
+        Belief::One {
+            which,
+            answer,
+            disputed,
+        } => {
+            if disputed {
+                context.say(
+                    Level::Warn,
+                    format_args!(
+                        "time: {} is believed after {} s, though another says otherwise",
+                        name(which),
+                        PERSISTENCE.as_secs()
+                    ),
+                );
+            }
+            if observe(context, answer, which, None) {
+                return Asked::Right;
+            }
+        }
+    }
+    Asked::Doubt(WHILE_IN_DOUBT)
+}
+
+/// Asks one server, and another one where it is in doubt.
+async fn ask_again<B: Board>(
+    context: &Context<'_, B>,
+    network: &B::Network,
+    which: usize,
+) -> Asked {
+    let Some(first) = ask(context, network, which).await else {
+        return Asked::Silence;
+    };
+    if observe(context, first, which, None) {
+        return Asked::Right;
+    }
+    // One server may lie or be wrong; two that say the same are believed.
+    let second = if server_count(context) > 1 {
+        ask(context, network, which + 1).await
+    } else {
+        None
+    };
+    let is_right = second.is_some_and(|second| {
+        let with = first.agrees(second).then_some(which);
+        observe(context, second, which + 1, with)
+    });
+    if is_right {
+        Asked::Right
+    } else {
+        Asked::Doubt(WHILE_IN_DOUBT)
     }
 }
 
@@ -90,11 +226,7 @@ async fn ask<B: Board>(
     network: &B::Network,
     which: usize,
 ) -> Option<Answer> {
-    let server = {
-        let settings = context.settings.borrow();
-        let servers = &settings.time.servers;
-        servers.get(which.checked_rem(servers.len())?)?.clone()
-    };
+    let server = server(context, which)?;
     context.alive(Task::Clock);
     let answer = context
         .time
@@ -117,37 +249,29 @@ async fn ask<B: Board>(
     }
 }
 
-/// Takes a time in, and says whether it is in doubt.
-async fn take<B: Board>(
+/// Shows the clock what a server said, `with` another one that says the same, and tells whether it goes
+/// by it.
+fn observe<B: Board>(
     context: &Context<'_, B>,
-    network: &B::Network,
+    answer: Answer,
     which: usize,
-    first: Answer,
+    with: Option<usize>,
 ) -> bool {
-    if observe(context, first, false) {
-        return false;
-    }
-    // One server may lie or be wrong; two that say the same are believed.
-    let servers = context.settings.borrow().time.servers.len();
-    let second = if servers > 1 {
-        ask(context, network, which + 1).await
-    } else {
-        None
-    };
-    match second {
-        Some(second) => !observe(context, second, first.agrees(second)),
-        None => true,
-    }
-}
-
-/// Shows the clock a time, and says whether it goes by it.
-fn observe<B: Board>(context: &Context<'_, B>, answer: Answer, agreed: bool) -> bool {
     let now = Now {
         wall: answer.now(context.now()),
         monotonic: context.now(),
-        synchronised: agreed,
+        synchronised: with.is_some(),
     };
+    let was_known = context.utc().is_some();
     let (stamp, event) = context.clock.borrow_mut().observe(now);
+    if !was_known && let Stamp::Utc(time) = stamp {
+        let name = |which| server(context, which).unwrap_or_default();
+        let (and, other) = with.map_or_else(Default::default, |with| (" and ", name(with)));
+        context.say(
+            Level::Info,
+            format_args!("time: it is {time}, by {}{and}{other}", name(which)),
+        );
+    }
     match event {
         Some(ClockEvent::Implausible { .. }) => context.say(
             Level::Warn,
@@ -166,10 +290,8 @@ fn observe<B: Board>(context: &Context<'_, B>, answer: Answer, agreed: bool) -> 
         Some(ClockEvent::Stepped { by }) => {
             context.say(Level::Info, format_args!("time: set by {by} ms"));
         }
-        Some(ClockEvent::Plausible { wall }) => {
-            context.say(Level::Info, format_args!("time: it is {wall}"));
-        }
-        Some(ClockEvent::Unsure { .. } | ClockEvent::Returned) | None => {}
+        Some(ClockEvent::Plausible { .. } | ClockEvent::Unsure { .. } | ClockEvent::Returned)
+        | None => {}
     }
     match stamp {
         Stamp::Utc(time) => {
@@ -194,6 +316,8 @@ async fn stamp<B: Board, const SECTORS: usize>(
             Level::Error,
             format_args!("outbox: the flash does not take the time: {error:?}"),
         );
+        // It is tried again there.
+        context.to_keep.signal(());
     }
     context.to_deliver.signal(());
 }

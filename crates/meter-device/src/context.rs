@@ -445,21 +445,25 @@ impl<'b, B: Board> Context<'b, B> {
         Some(self.now().saturating_sub(known))
     }
 
-    /// Keeps the time for the next start: a time before it will be doubted then.
-    pub async fn note_time(&self, time: UnixMillis) {
+    /// Keeps the time for the next start, once an hour: a time before it will be doubted then. Returns
+    /// `false` if the flash refuses.
+    pub async fn note_time(&self, time: UnixMillis) -> bool {
         const SELDOM: Duration = Duration::from_mins(59);
         let now = self.now();
         let due = |noted: Duration| now.saturating_sub(noted) >= SELDOM;
         self.time_known.set(self.time_known.get().or(Some(now)));
-        if self.time_noted.get().is_none_or(due) {
-            self.time_noted.set(Some(now));
-            if let Err(error) = self.safe.lock().await.save_time(time).await {
-                self.say(
-                    Level::Warn,
-                    format_args!("settings: the time is not kept: {error}"),
-                );
-            }
+        if !self.time_noted.get().is_none_or(due) {
+            return true;
         }
+        let saved = self.safe.lock().await.save_time(time).await;
+        match &saved {
+            Ok(()) => self.time_noted.set(Some(now)),
+            Err(error) => self.say(
+                Level::Warn,
+                format_args!("settings: the time is not kept: {error}"),
+            ),
+        }
+        saved.is_ok()
     }
 
     pub fn light(&self, what: Lit, on: bool) {

@@ -40,6 +40,7 @@ pub mod settings;
 mod stream;
 pub mod url;
 pub mod verdict;
+mod witnesses;
 
 /// The longest telegram that is taken: the longest that is known has less than 700 bytes, and some
 /// meters are said to send a kilobyte.

@@ -99,11 +99,16 @@ impl Device {
 
     /// With settings of a REST output.
     pub async fn rest() -> Self {
-        Self::new(
-            r#"{"version":1,"name":"cellar","wifi":[{"ssid":"cellar","password":"eight or more"}],
-                "time":{"servers":["first.example","second.example"]},
-                "output":{"rest":{"url":"https://example.org/api/v1/token/telemetry"}}}"#,
-        )
+        Self::asking(&["first.example", "second.example"]).await
+    }
+
+    /// The same with other time servers.
+    pub async fn asking(servers: &[&str]) -> Self {
+        Self::new(&format!(
+            r#"{{"version":1,"name":"cellar","wifi":[{{"ssid":"cellar","password":"eight or more"}}],
+                "time":{{"servers":{servers:?}}},
+                "output":{{"rest":{{"url":"https://example.org/api/v1/token/telemetry"}}}}}}"#,
+        ))
         .await
     }
 

@@ -62,7 +62,7 @@ pub fn is_each_once(arrived: &[u64], span: Duration) {
 pub struct World {
     pub start: Instant,
     /// What time servers say, in milliseconds beside the truth; `None` is silence.
-    pub time_servers: RefCell<[Option<i64>; 2]>,
+    pub time_servers: RefCell<[Option<i64>; 3]>,
     pub wifi: Cell<bool>,
     pub wifi_changed: Notify,
     pub character: RefCell<Character>,
@@ -93,7 +93,7 @@ impl World {
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
             start: Instant::now(),
-            time_servers: RefCell::new([Some(0), Some(0)]),
+            time_servers: RefCell::new([Some(0); 3]),
             wifi: Cell::new(true),
             wifi_changed: Notify::new(),
             character: RefCell::new(Character::Good),
@@ -232,7 +232,10 @@ impl Network for Net {
 
     async fn ask_time(&self, server: &str) -> Result<UnixMillis, ConnectError> {
         tokio::time::sleep(Duration::from_millis(40)).await;
-        let which = usize::from(server.starts_with("second"));
+        // Those of the default settings are the first two.
+        let names = [["first", "ptb"], ["second", "pool"], ["third", "-"]];
+        let is_it = |names: &[&str; 2]| names.iter().any(|name| server.starts_with(name));
+        let which = names.iter().position(is_it).unwrap();
         let said = self.0.time_servers.borrow()[which];
         match said {
             Some(lie) if self.0.wifi.get() => Ok(UnixMillis(self.0.true_time().0 + lie)),
