@@ -35,7 +35,7 @@ const LINE: u32 = 960;
 /// Between two telegrams.
 const STEP: Duration = Duration::from_secs(10);
 
-/// Between two looks at the device.
+/// Between two looks at the device; on a short day less.
 const LOOK: Duration = Duration::from_mins(2);
 
 /// At the end, so long the device may take for what waits.
@@ -228,7 +228,7 @@ impl Day {
         if now >= self.next_look
             && let Some(board) = &mut self.house.board
         {
-            self.next_look = now + LOOK;
+            self.next_look = now + LOOK.min(self.plan.end / 100);
             board.enter("info")?;
         }
         if now >= self.next_word && self.config.talks {
