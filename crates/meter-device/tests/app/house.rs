@@ -135,7 +135,9 @@ fn a_restart_does_not_wait_for_a_write_that_it_interrupts() {
         device.switch_on(Start::Power, None);
         device.run(Duration::from_secs(55)).await;
         device.outbox.0.borrow_mut().takes = MINUTE;
-        device.run(Duration::from_secs(15)).await;
+        while device.outbox.0.borrow().begun == 0 {
+            device.run(Duration::from_secs(1)).await;
+        }
         device.outbox.0.borrow_mut().takes = Duration::ZERO;
         let written = device.outbox.steps();
         assert_eq!(device.ask("restart").await, json!({"restart": "now"}));

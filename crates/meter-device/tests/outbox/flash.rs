@@ -49,6 +49,8 @@ pub struct Chip {
     pub refuses: bool,
     /// How long a write takes.
     pub takes: Duration,
+    /// Writes that took time, as far as they were begun.
+    pub begun: u32,
     random: u64,
 }
 
@@ -141,6 +143,7 @@ impl Flash {
             half: Half::Bits,
             refuses: false,
             takes: Duration::ZERO,
+            begun: 0,
             random: 0x5EED,
         })
     }
@@ -222,6 +225,7 @@ impl NorFlash for Flash {
     async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Cut> {
         let takes = self.0.borrow().takes;
         if !takes.is_zero() {
+            self.0.borrow_mut().begun += 1;
             tokio::time::sleep(takes).await;
         }
         let mut chip = self.0.borrow_mut();
