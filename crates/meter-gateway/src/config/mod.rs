@@ -62,7 +62,8 @@ pub struct Config {
     /// Where readings go: one table `[output.NAME]` for each. The name is also that of the output's
     /// place in the journal: renaming it begins with the newest reading.
     pub output: BTreeMap<String, output::Config>,
-    /// What other programs may read by HTTP: metrics for Prometheus. Without this table there is no
+    /// What other programs may read by HTTP: metrics for Prometheus, and readings as
+    /// JSON. Without this table there is no
     /// server. It asks for no password, so let it be reached only from where everybody may know what
     /// your meters say.
     pub http: Option<serve::Config>,

@@ -10,9 +10,16 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::OpenError;
-use super::record::{Rejected, Suspect};
+use super::record::{Part, Rejected, Span, Suspect};
 use super::schema;
 use super::store::Store;
+
+/// Readings that are looked at before others may come between. A look that lasted would keep the write-ahead
+/// log from being begun anew.
+const STEP: u64 = 5000;
+
+/// Bodies in one part.
+const MOST_BYTES: usize = 256 * 1024;
 
 /// A journal that is only read: without its lock, and without changing anything.
 #[derive(Debug)]
@@ -56,6 +63,46 @@ impl Look {
         self.store
             .rejected(limit)
             .map_err(|source| self.unreadable(source))
+    }
+
+    /// The readings of a span behind the place `after`, in the order in which they were stored: at most
+    /// `limit`, and fewer if they are large (256 KiB of bodies). One whose checksum is wrong is left out.
+    ///
+    /// The log is not sorted by time, and to find the readings of a day all of it is gone through: some
+    /// milliseconds for each hundred thousand, on a disk that is not slow.
+    pub fn readings(&self, span: &Span, after: u64, limit: usize) -> Result<Part, OpenError> {
+        self.part(span, after, limit.max(1))
+            .map_err(|source| self.unreadable(source))
+    }
+
+    fn part(&self, span: &Span, after: u64, limit: usize) -> rusqlite::Result<Part> {
+        let mut part = Part::default();
+        let newest = self.store.newest_seq()?;
+        let oldest = self.store.oldest_seq()?.unwrap_or(newest + 1);
+        let mut first = oldest.max(after.saturating_add(1));
+        let mut bytes = 0;
+        while first <= newest {
+            let last = newest.min(first + STEP - 1);
+            let (times, seqs) = (span.from..span.to, first..=last);
+            self.store
+                .readings_of(&span.meter, &times, seqs, |stored| {
+                    // One more shows that there is more, and whether it is worth another question.
+                    if part.records.len() >= limit || bytes >= MOST_BYTES {
+                        part.next = part.records.last().map(|record| record.seq);
+                        return false;
+                    }
+                    if stored.sound {
+                        bytes += stored.record.body.len();
+                        part.records.push(stored.record);
+                    }
+                    true
+                })?;
+            if part.next.is_some() {
+                break;
+            }
+            first = last + 1;
+        }
+        Ok(part)
     }
 
     fn unreadable(&self, source: rusqlite::Error) -> OpenError {

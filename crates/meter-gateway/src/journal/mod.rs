@@ -62,7 +62,9 @@ pub use self::cursor::Cursor;
 pub use self::error::{AppendError, AskError, OpenError};
 pub use self::look::Look;
 pub use self::options::Options;
-pub use self::record::{Backlog, Losses, Moment, Record, Rejected, Start, Status, Suspect};
+pub use self::record::{
+    Backlog, Losses, Moment, Part, Record, Rejected, Span, Start, Status, Suspect,
+};
 
 use self::lock::Lock;
 use self::pending::Row;
@@ -81,6 +83,7 @@ const MAX_BODY: usize = 64 * 1024;
 pub struct Journal {
     commands: mpsc::Sender<Command>,
     tip: watch::Receiver<Tip>,
+    path: Arc<Path>,
 }
 
 impl Journal {
@@ -101,12 +104,22 @@ impl Journal {
         // those do not need it.
         let _ = File::open(directory).and_then(|directory| directory.sync_all());
         let path = options.path.clone();
+        let shared = Arc::from(path.as_path());
         let worker = Worker::new(options, store, lock, room)
             .map_err(|source| OpenError::Disk { path, source })?;
         let tip = worker.watch();
         let (commands, queue) = mpsc::channel(QUEUE);
         start(worker, queue).map_err(OpenError::Thread)?;
-        Ok(Self { commands, tip })
+        Ok(Self {
+            commands,
+            tip,
+            path: shared,
+        })
+    }
+
+    /// A look into the file beside the thread that owns it, for long reading. It waits for the disk.
+    pub fn look(&self) -> Result<Look, OpenError> {
+        Look::open(&self.path)
     }
 
     /// Appends a reading and returns its place in the log once it is committed.

@@ -17,6 +17,26 @@ pub struct Record {
     pub body: Vec<u8>,
 }
 
+/// The readings of one meter in a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The octets of the meter's server id.
+    pub meter: Box<[u8]>,
+    /// From this time on.
+    pub from: UnixMillis,
+    /// Before this time.
+    pub to: UnixMillis,
+}
+
+/// Some of the readings of a [`Span`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// The readings, in the order in which they were stored.
+    pub records: Vec<Record>,
+    /// The place behind which there are more, if there are.
+    pub next: Option<u64>,
+}
+
 /// When a reading was taken, as long as the wall clock cannot be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {

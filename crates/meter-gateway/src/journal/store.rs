@@ -1,6 +1,7 @@
 //! The statements. Synchronous, without any policy: the thread above decides what and when.
 
 use std::collections::HashMap;
+use std::ops::{Range, RangeInclusive};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -191,10 +192,26 @@ impl Store {
         take: impl FnMut(Stored) -> bool,
     ) -> Result<()> {
         let query = "SELECT seq, meter, time, body, checksum FROM readings WHERE seq BETWEEN ? AND ? ORDER BY seq";
-        self.walk(query, first, last, take)
+        self.walk(query, &[sql(first), sql(last)], take)
     }
 
-    /// The same, newest first.
+    /// Those of one meter among them that were taken between two times, the second one not included.
+    pub(super) fn readings_of(
+        &self,
+        meter: &[u8],
+        times: &Range<UnixMillis>,
+        seqs: RangeInclusive<u64>,
+        take: impl FnMut(Stored) -> bool,
+    ) -> Result<()> {
+        let query = "SELECT seq, meter, time, body, checksum FROM readings
+                     WHERE seq BETWEEN ? AND ? AND meter = ? AND time >= ? AND time < ? ORDER BY seq";
+        let (first, last) = (sql(*seqs.start()), sql(*seqs.end()));
+        let meter = self.number_of(meter);
+        let values = [first, last, meter, times.start.0, times.end.0];
+        self.walk(query, &values, take)
+    }
+
+    /// The same as [`readings`](Self::readings), newest first.
     pub(super) fn readings_backwards(
         &self,
         first: u64,
@@ -202,18 +219,17 @@ impl Store {
         take: impl FnMut(Stored) -> bool,
     ) -> Result<()> {
         let query = "SELECT seq, meter, time, body, checksum FROM readings WHERE seq BETWEEN ? AND ? ORDER BY seq DESC";
-        self.walk(query, first, last, take)
+        self.walk(query, &[sql(first), sql(last)], take)
     }
 
     fn walk(
         &self,
         query: &str,
-        first: u64,
-        last: u64,
+        values: &[i64],
         mut take: impl FnMut(Stored) -> bool,
     ) -> Result<()> {
         let mut statement = self.conn.prepare_cached(query)?;
-        let mut rows = statement.query([sql(first), sql(last)])?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
         while let Some(row) = rows.next()? {
             if !take(self.stored(row)?) {
                 break;
@@ -267,6 +283,10 @@ impl Store {
             .prepare_cached("SELECT min(seq) FROM readings")?
             .query_row((), |row| row.get(0))?;
         Ok(seq.map(i64::cast_unsigned))
+    }
+
+    pub(super) fn newest_seq(&self) -> Result<u64> {
+        self.number("SELECT coalesce(max(seq), 0) FROM readings")
     }
 
     /// The newest reading of a meter by looking through all of them; 0 without any.

@@ -23,6 +23,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Whether Prometheus finds `/metrics`.
     pub metrics: bool,
+    /// Whether dashboards find meters, readings, events and health below `/api/v1/`.
+    pub api: bool,
 }
 
 impl Default for Config {
@@ -31,6 +33,7 @@ impl Default for Config {
             listen: Address::default(),
             hosts: Vec::new(),
             metrics: true,
+            api: true,
         }
     }
 }

@@ -7,10 +7,12 @@
 //! | module | what it answers |
 //! |---|---|
 //! | [`metrics`] | `/metrics`, for Prometheus |
+//! | [`api`] | `/api/v1/`, for dashboards |
 //!
 //! A value that is older than a few of its meter's readings is unavailable everywhere: see
 //! [`Glance::is_fresh`].
 
+mod api;
 mod config;
 mod connections;
 mod host;

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::config::Config;
 use super::problem::Problem;
 use super::site::Site;
-use super::{host, metrics};
+use super::{api, host, metrics};
 
 /// An answer begins within this.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -28,6 +28,10 @@ pub(super) fn router(config: &Config, site: &Site) -> Router {
     if config.metrics {
         router = router.merge(metrics::router(site.clone()));
         there.push("/metrics");
+    }
+    if config.api {
+        router = router.merge(api::router(site.clone()));
+        there.push("/api/v1/openapi.json");
     }
     let there: Arc<str> = there.join(", ").into();
     let hosts: Arc<[String]> = config.hosts.clone().into();

@@ -74,6 +74,7 @@ async fn what_is_not_there_is_told_as_a_problem() -> Result {
 
     let nothing = Config {
         metrics: false,
+        api: false,
         ..Config::default()
     };
     let server = Server::start(nothing).await?;
