@@ -171,7 +171,9 @@ fn the_inputs_that_are_switched_off_are_right_too() {
         config.input.keys().collect::<Vec<_>>(),
         ["cellar", "pulse", "replay"]
     );
-    assert_eq!(config.http, Some(meter_gateway::serve::Config::default()));
+    let http = config.http.unwrap_or_default();
+    assert_eq!(http.shelly, Some(meter_gateway::serve::Device::Pro3em));
+    assert_eq!(http.shelly_udp.len(), 1);
 }
 
 #[test]

@@ -62,8 +62,8 @@ pub struct Config {
     /// Where readings go: one table `[output.NAME]` for each. The name is also that of the output's
     /// place in the journal: renaming it begins with the newest reading.
     pub output: BTreeMap<String, output::Config>,
-    /// What other programs may read by HTTP: metrics for Prometheus, and readings as
-    /// JSON. Without this table there is no
+    /// What other programs may read by HTTP: metrics for Prometheus, readings as
+    /// JSON, and what they would ask vzlogger, Tasmota, an `EcoTracker` or a Shelly. Without this table there is no
     /// server. It asks for no password, so let it be reached only from where everybody may know what
     /// your meters say.
     pub http: Option<serve::Config>,
@@ -165,6 +165,9 @@ impl Config {
                 let path: Vec<&str> = ["output", name].into_iter().chain(key).collect();
                 faults.push(refuse(&path, error.to_string()));
             }
+        }
+        if let Some((key, message)) = self.http.as_ref().and_then(serve::Config::fault) {
+            faults.push(refuse(&["http", key], message.to_owned()));
         }
         let mut stdin = self.input.iter().filter(|(_, config)| config.is_stdin());
         if let (Some((first, _)), Some((second, _))) = (stdin.next(), stdin.next()) {

@@ -8,9 +8,13 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
+use super::shelly::Device;
+use crate::input::MeterName;
+
 /// What other programs may read by HTTP.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub struct Config {
     /// The address and port that it listens on: `127.0.0.1` is for programs on this machine only,
     /// `0.0.0.0` for every network that the machine is in.
@@ -25,6 +29,22 @@ pub struct Config {
     pub metrics: bool,
     /// Whether dashboards find meters, readings, events and health below `/api/v1/`.
     pub api: bool,
+    /// Whether programs that read vzlogger's local interface find every register at `/`.
+    pub vzlogger: bool,
+    /// Whether programs that read a Tasmota head find one meter at `/cm?cmnd=status 10`.
+    pub tasmota: bool,
+    /// Whether programs that read everHome's `EcoTracker` find one meter at `/v1/json`.
+    pub ecotracker: bool,
+    /// Which Shelly energy meter one meter is shown as, at `/rpc`. None unless set.
+    #[schemars(extend("examples" = ["pro3em"]))]
+    pub shelly: Option<Device>,
+    /// Where the Shelly answers by UDP too. Batteries of Marstek ask on port 1010 (B2500 up to firmware
+    /// 224) or 2220 for `pro3em`, 2222 for `emg3`, 2223 for `proem50`. Ports below 1024 are root's.
+    #[schemars(extend("examples" = [["0.0.0.0:2220"]]))]
+    pub shelly_udp: Vec<Address>,
+    /// The meter that Tasmota, `EcoTracker` and Shelly show, as printed on it; needed as soon as several
+    /// are read.
+    pub meter: Option<MeterName>,
 }
 
 impl Default for Config {
@@ -34,7 +54,24 @@ impl Default for Config {
             hosts: Vec::new(),
             metrics: true,
             api: true,
+            vzlogger: false,
+            tasmota: false,
+            ecotracker: false,
+            shelly: None,
+            shelly_udp: Vec::new(),
+            meter: None,
         }
+    }
+}
+
+impl Config {
+    /// What is wrong with the settings together: the key, and what to do.
+    #[must_use]
+    pub fn fault(&self) -> Option<(&'static str, &'static str)> {
+        (self.shelly.is_none() && !self.shelly_udp.is_empty()).then_some((
+            "shelly_udp",
+            "this needs a Shelly to answer: write shelly = \"pro3em\", \"emg3\" or \"proem50\" beside it",
+        ))
     }
 }
 
@@ -114,6 +151,17 @@ impl JsonSchema for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports_for_a_shelly_that_is_not_there_are_told_with_the_fix() {
+        let text = "[http]\nshelly_udp = [\"0.0.0.0:2220\"]\n";
+        let refused = crate::config::Config::parse("meterline.toml", text).unwrap_err();
+        let said = refused.to_string();
+        assert!(said.starts_with("meterline.toml:2:"), "{said}");
+        assert!(said.contains("shelly = \"pro3em\""), "{said}");
+        let right = text.replace("[http]", "[http]\nshelly = \"pro3em\"");
+        assert!(crate::config::Config::parse("meterline.toml", &right).is_ok());
+    }
 
     #[test]
     fn addresses_are_read_as_people_write_them() {

@@ -8,7 +8,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -16,7 +16,8 @@ use tokio::time::sleep;
 use super::config::Config;
 use super::connections::{Connections, Place};
 use super::patience::Patience;
-use super::router::router;
+use super::router::{Shared, router};
+use super::shelly::answer_udp;
 use super::site::Site;
 
 /// A port that is taken is asked for again after this.
@@ -45,58 +46,91 @@ pub struct Status {
 pub enum ListenError {
     /// Stop the other program, or take another port.
     #[error(
-        "port {} is taken by another program: stop that one (`ss -ltnp` names it), or write another port in \
-         listen of [http]",
-        .0.port()
+        "port {} is taken by another program: stop that one (`ss -lntup` names it), or write another port in \
+         {key} of [http]",
+        address.port()
     )]
-    Taken(SocketAddr),
+    Taken {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// The key that says so.
+        key: &'static str,
+    },
     /// Take a port that everybody may, or ask for the right to.
     #[error(
-        "only root may listen on port {}: write a port from 1024 up in listen of [http], or give the service \
+        "only root may listen on port {}: write a port from 1024 up in {key} of [http], or give the service \
          the right (`AmbientCapabilities=CAP_NET_BIND_SERVICE`)",
-        .0.port()
+        address.port()
     )]
-    Forbidden(SocketAddr),
+    Forbidden {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// The key that says so.
+        key: &'static str,
+    },
     /// Write an address of this machine.
     #[error(
         "{} is no address of this machine (`ip address` shows those): write one of them, or 0.0.0.0 for all, in \
-         listen of [http]",
-        .0.ip()
+         {key} of [http]",
+        address.ip()
     )]
-    NotHere(SocketAddr),
+    NotHere {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// The key that says so.
+        key: &'static str,
+    },
     /// Something else.
-    #[error("cannot listen on {address}: {source}; write another address in listen of [http]")]
+    #[error("cannot listen on {address}: {source}; write another address in {key} of [http]")]
     Other {
         /// Where it was to listen.
         address: SocketAddr,
+        /// The key that says so.
+        key: &'static str,
         /// What the system says.
         source: io::Error,
     },
 }
 
 impl ListenError {
-    pub(super) fn new(address: SocketAddr, source: io::Error) -> Self {
+    fn new(key: &'static str, address: SocketAddr, source: io::Error) -> Self {
         match source.kind() {
-            io::ErrorKind::AddrInUse => Self::Taken(address),
-            io::ErrorKind::PermissionDenied => Self::Forbidden(address),
-            io::ErrorKind::AddrNotAvailable => Self::NotHere(address),
-            _ => Self::Other { address, source },
+            io::ErrorKind::AddrInUse => Self::Taken { address, key },
+            io::ErrorKind::PermissionDenied => Self::Forbidden { address, key },
+            io::ErrorKind::AddrNotAvailable => Self::NotHere { address, key },
+            _ => Self::Other {
+                address,
+                key,
+                source,
+            },
         }
     }
 }
 
+/// Everything that is listened on.
+struct Sockets {
+    http: TcpListener,
+    shelly: Vec<UdpSocket>,
+}
+
 impl Config {
-    /// Finds out whether the server could listen, and lets the port go.
+    /// Finds out whether the server could listen, and lets the ports go.
     pub async fn probe(&self) -> Result<String, ListenError> {
-        let listener = self.bind().await?;
-        drop(listener);
+        let sockets = self.bind().await?;
+        drop(sockets);
         Ok(format!("can listen on {}", self.listen))
     }
 
-    async fn bind(&self) -> Result<TcpListener, ListenError> {
+    async fn bind(&self) -> Result<Sockets, ListenError> {
         let address = self.listen.socket();
-        let bound = TcpListener::bind(address).await;
-        bound.map_err(|error| ListenError::new(address, error))
+        let http = TcpListener::bind(address).await;
+        let http = http.map_err(|error| ListenError::new("listen", address, error))?;
+        let mut shelly = Vec::new();
+        for address in self.shelly_udp.iter().map(|address| address.socket()) {
+            let socket = UdpSocket::bind(address).await;
+            shelly.push(socket.map_err(|error| ListenError::new("shelly_udp", address, error))?);
+        }
+        Ok(Sockets { http, shelly })
     }
 }
 
@@ -104,14 +138,15 @@ impl Config {
 pub async fn run(config: Config, site: Site, status: watch::Sender<Status>) {
     loop {
         match config.bind().await {
-            Ok(listener) => {
-                let address = listener.local_addr().unwrap_or(config.listen.socket());
+            Ok(sockets) => {
+                let address = sockets.http.local_addr();
+                let address = address.unwrap_or(config.listen.socket());
                 tracing::info!("http: listening on {address}");
                 status.send_replace(Status {
                     address: Some(address),
                     trouble: None,
                 });
-                serve(&listener, router(&config, &site)).await;
+                answer(&config, &site, sockets).await;
             }
             Err(error) => {
                 let why = error.to_string();
@@ -127,6 +162,22 @@ pub async fn run(config: Config, site: Site, status: watch::Sender<Status>) {
         }
         sleep(PAUSE).await;
     }
+}
+
+/// Answers on all sockets.
+async fn answer(config: &Config, site: &Site, sockets: Sockets) {
+    let shared = Shared::new(config, site);
+    let mut beside = JoinSet::new();
+    if config.ecotracker {
+        let (minute, chooser) = (shared.minute.clone(), shared.chooser.clone());
+        beside.spawn(minute.follow(chooser, site.view.clone()));
+    }
+    for socket in sockets.shelly {
+        if let Some(shelly) = shared.shelly.clone() {
+            beside.spawn(answer_udp(shelly, socket));
+        }
+    }
+    serve(&sockets.http, router(config, &shared)).await;
 }
 
 async fn serve(listener: &TcpListener, router: Router) {

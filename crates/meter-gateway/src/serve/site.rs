@@ -16,6 +16,9 @@ const LIFE: u32 = 5;
 /// No value lives shorter than this: a few telegrams may be damaged.
 const SHORTEST_LIFE: Duration = Duration::from_mins(1);
 
+/// What the program shows of itself, as it changes.
+pub(super) type View = watch::Receiver<Snapshot>;
+
 /// What the server is given to show.
 #[derive(Clone)]
 pub struct Site {

@@ -7,5 +7,6 @@ mod api;
 mod bench;
 mod bounds;
 mod client;
+mod emulations;
 mod metrics;
 mod reload;

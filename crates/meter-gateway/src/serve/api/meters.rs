@@ -10,6 +10,7 @@ use super::{Api, find, json};
 use crate::run::MeterView;
 use crate::serve::problem::Problem;
 use crate::serve::site::Glance;
+use crate::serve::vzlogger::channel;
 
 pub(super) async fn all(State(api): State<Api>) -> Response {
     let glance = api.site.glance();
@@ -72,6 +73,7 @@ fn meter(glance: &Glance, id: &[u8], view: &MeterView) -> Value {
             "obis": register.obis.to_string(),
             "name": description.map(|description| description.name),
             "unit": register.unit.and_then(Unit::symbol),
+            "uuid": register.number().map(|_| channel(id, register.obis).to_string()),
         })
     });
     json!({
