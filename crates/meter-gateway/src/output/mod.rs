@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::journal::Cursor;
 
-pub use delivery::{Delivery, Remote, RemoteError};
+pub use delivery::{Delivery, OnChange, Remote, RemoteError};
 
 /// One output's settings, chosen by the key `type`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use meter_gateway::output::rest::Format;
-use meter_gateway::output::{State, Status};
+use meter_gateway::output::{OnChange, State, Status};
 use meter_sim::backend::{self, Answer, Behaviour, Step};
 
 use crate::setup::{Result, Setup, TOKEN, assert_says, index_of, numbers};
@@ -183,6 +183,26 @@ async fn an_interval_sends_the_newest_of_each() -> Result {
         .collect();
     assert_eq!(setup.arrived(), newest);
     assert_eq!((status.delivered, status.left_out), (51, 2949));
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_what_has_changed() -> Result {
+    let mut setup = Setup::new().await?;
+    // Each reading counts a tenth of a Wh more.
+    setup.config.remote.delivery.on_change = Some(OnChange {
+        power: 1.try_into()?,
+        energy: 1.try_into()?,
+        heartbeat: Duration::from_hours(1).into(),
+    });
+    setup.append_all(0..35).await?;
+    let status = setup.deliver_all().await?;
+    assert_eq!(setup.arrived(), [0, 10, 20, 30]);
+    assert_eq!((status.delivered, status.left_out), (4, 31));
+    // Nothing is remembered: the next run begins with a reading.
+    setup.append_all(35..37).await?;
+    setup.deliver_all().await?;
+    assert_eq!(setup.arrived(), [0, 10, 20, 30, 35]);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::change::OnChange;
 use crate::config::{Duration, Interval};
 use crate::input::MeterName;
 use crate::tls;
@@ -19,6 +20,11 @@ pub struct Delivery {
     pub meters: Vec<MeterName>,
     /// `"every"` reading, or the newest of each interval and meter.
     pub interval: Interval,
+    /// Only readings that differ from the one that was sent last: by so many W in a power, by so many
+    /// Wh in a counter (1 each unless set), or by so much time. All unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "power": 20, "energy": 10, "heartbeat": "5m" }]))]
+    pub on_change: Option<OnChange>,
     /// Whether a fresh reading goes before a backlog.
     pub newest_first: bool,
     /// Most readings per second, averaged over a second; bounds the batch too.
@@ -42,6 +48,7 @@ impl Default for Delivery {
         Self {
             meters: Vec::new(),
             interval: Interval::Every,
+            on_change: None,
             newest_first: false,
             max_rate: None,
             retry_first: Duration::from_secs(1),

@@ -14,6 +14,7 @@
 //! Nothing is acknowledged that the other side does not have for good, and dropping the loop at any
 //! point loses nothing: what was not acknowledged is sent again.
 
+mod change;
 mod config;
 mod pace;
 mod queue;
@@ -26,6 +27,7 @@ use std::fmt::Display;
 use std::future::{Future, pending, ready};
 use std::time::Duration;
 
+pub use change::OnChange;
 pub use config::{Delivery, Remote, RemoteError};
 pub(super) use run::run;
 

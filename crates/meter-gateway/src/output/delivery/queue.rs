@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use meter_core::UnixMillis;
 use tokio::time::Instant;
 
+use super::change::Changes;
 use super::config::Delivery;
 use super::suspects::{Suspects, Verdict};
 use super::thin::thin;
@@ -96,6 +97,7 @@ pub(super) struct Queue {
     most: usize,
     span: Option<Duration>,
     meters: Vec<MeterName>,
+    changes: Option<Changes>,
     newest_first: bool,
     /// There is more than one POST's worth to send.
     behind: bool,
@@ -118,6 +120,7 @@ impl Queue {
             most,
             span: config.interval.span(),
             meters: config.meters.clone(),
+            changes: config.on_change.clone().map(Changes::new),
             newest_first: config.newest_first,
             // Nobody knows yet what has piled up.
             behind: true,
@@ -212,6 +215,12 @@ impl Queue {
                 let thinned = thin(due, span, now, cut);
                 left_out.extend(thinned.superseded);
                 (due, wake) = (thinned.due, thinned.wake);
+            }
+            if let Some(changes) = &mut self.changes {
+                let (changed, same): (Vec<_>, Vec<_>) =
+                    due.into_iter().partition(|record| changes.choose(record));
+                left_out.extend(same.iter().map(|record| record.seq));
+                due = changed;
             }
             let none_left_out = left_out.is_empty();
             self.left_out += count(left_out.len());
