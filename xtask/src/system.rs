@@ -64,6 +64,18 @@ const TOOLS: &[Tool] = &[
         essential: false,
     },
     Tool {
+        program: "influxd",
+        package: "influxdb",
+        purpose: "is the real InfluxDB that the tests of its output write to",
+        essential: false,
+    },
+    Tool {
+        program: "victoria-metrics",
+        package: "victoria-metrics",
+        purpose: "is the real VictoriaMetrics that the same tests write to",
+        essential: false,
+    },
+    Tool {
         program: "dnsmasq",
         package: "dnsmasq-base",
         purpose: "is the real name server that the emulated device asks",

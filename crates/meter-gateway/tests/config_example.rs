@@ -151,7 +151,7 @@ fn the_inputs_that_are_switched_off_are_right_too() {
     let mut wanted = false;
     for line in text.lines() {
         if line.trim_start_matches('#').starts_with('[') {
-            wanted = line.starts_with("#[");
+            wanted = line.starts_with("#[") && !line.starts_with("#[output.");
         }
         if wanted {
             let line = if line.starts_with("#[") || setting(line).is_some() {
@@ -176,6 +176,43 @@ fn the_inputs_that_are_switched_off_are_right_too() {
     assert_eq!(http.shelly_udp.len(), 1);
 }
 
+/// Some keys of an output exclude each other, so each is tried beside those that it needs alone.
+#[test]
+fn the_outputs_that_are_switched_off_are_right_too() {
+    let text = example();
+    let mut seen = 0;
+    for kind in kinds(&schema(), "output").iter().skip(1) {
+        let name = kind["properties"]["type"]["const"].as_str().unwrap();
+        let required = kind["required"].as_array().unwrap();
+        let lines: Vec<&str> = text
+            .lines()
+            .skip_while(|line| *line != format!("#type = \"{name}\""))
+            .take_while(|line| !line.trim_start_matches('#').starts_with('['))
+            .collect();
+        let settings = lines.iter().filter_map(|line| setting(line));
+        let (needed, optional): (Vec<_>, Vec<_>) =
+            settings.partition(|(key, _)| required.iter().any(|required| required == key));
+        for further in optional {
+            let keys = needed.iter().chain([&further]).map(|(key, value)| {
+                let value = if value.starts_with("\"file:") {
+                    SECRET
+                } else {
+                    value
+                };
+                format!("{key} = {value}\n")
+            });
+            let table = format!("[output.off]\n{}", keys.collect::<String>());
+            if let Err(faults) = parse(&table) {
+                for wrong in ["unknown key", "belongs here", "not allowed here"] {
+                    assert!(!faults.contains(wrong), "{faults}");
+                }
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
 #[test]
 fn the_schema_tells_the_kinds_apart() {
     let schema = schema();
@@ -193,5 +230,5 @@ fn the_schema_tells_the_kinds_apart() {
         kinds.collect::<Vec<_>>()
     };
     assert_eq!(names("input"), ["serial", "tcp", "http", "file"]);
-    assert_eq!(names("output"), ["rest"]);
+    assert_eq!(names("output"), ["rest", "influx"]);
 }

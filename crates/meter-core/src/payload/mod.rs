@@ -5,6 +5,7 @@
 //! | [`thingsboard()`] | `ThingsBoard` and what speaks like it | `{"ts":1732290000000,"values":{"1.8.0_Wh":2941645.9}}` |
 //! | [`classic()`] | dashboards made for this program's predecessor | `{"devid":"1ESY11 62232997","1.8.0_Wh":"2941645.9"}` |
 //! | [`json()`] | everything else | described by `schema/reading.schema.json` |
+//! | [`influx::Line`] | `InfluxDB` and what reads its line protocol | `electricity,meter=1ESY1162232997 1.8.0_Wh=2941645.9 1732290000000` |
 //! | [`homeassistant`] | Home Assistant | discovery and a flat state |
 //!
 //! Numbers are written exactly, with every digit that the meter sent.
@@ -12,6 +13,7 @@
 pub mod classic;
 mod escape;
 pub mod homeassistant;
+pub mod influx;
 pub mod json;
 pub mod thingsboard;
 
@@ -22,7 +24,7 @@ pub use self::thingsboard::write as thingsboard;
 
 use core::fmt::{self, Write};
 
-use crate::reading::Reading;
+use crate::reading::{Reading, Register};
 use crate::time::UnixMillis;
 use crate::{Obis, Unit};
 
@@ -63,6 +65,24 @@ impl fmt::Display for Key {
             None => Ok(()),
         }
     }
+}
+
+/// The registers under their keys. Of those with the same key the first is there: a second one would
+/// be replaced or refused at the other end.
+fn keyed<'a>(reading: &Reading<'a>) -> impl Iterator<Item = (Key, Register<'a>)> {
+    let key = |register: &Register<'a>| Key {
+        obis: register.obis,
+        unit: register.unit,
+    };
+    let before = *reading;
+    reading
+        .registers()
+        .enumerate()
+        .filter(move |(index, register)| {
+            let mut before = before.registers().take(*index);
+            !before.any(|other| key(&other) == key(register))
+        })
+        .map(move |(_, register)| (key(&register), register))
 }
 
 /// Writes one object as it is, and several as an array.

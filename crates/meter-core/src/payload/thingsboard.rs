@@ -9,7 +9,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{Hex, JsonString, Key, Octets, Stamped, one_or_array};
+use super::{Hex, JsonString, Key, Octets, Stamped, keyed, one_or_array};
 use crate::reading::{Register, Value};
 
 /// Writes one reading as an object and several as an array.
@@ -25,28 +25,14 @@ fn write_one(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
         stamped.time.0,
         JsonString(reading.meter_id().classic())
     )?;
-    for (index, register) in reading.registers().enumerate() {
-        // A key that comes twice would be replaced or refused at the other end.
-        let again = reading
-            .registers()
-            .take(index)
-            .any(|before| key(&before) == key(&register));
-        if !again {
-            write_register(&register, out)?;
-        }
+    for (key, register) in keyed(reading) {
+        write_register(key, &register, out)?;
     }
     out.write_str("}}")
 }
 
-fn key(register: &Register<'_>) -> Key {
-    Key {
-        obis: register.obis,
-        unit: register.unit,
-    }
-}
-
-fn write_register(register: &Register<'_>, out: &mut impl Write) -> fmt::Result {
-    let key = JsonString(key(register));
+fn write_register(key: Key, register: &Register<'_>, out: &mut impl Write) -> fmt::Result {
+    let key = JsonString(key);
     match register.value {
         Value::Number(number) => write!(out, ",{key}:{number}"),
         Value::Bool(value) => write!(out, ",{key}:{value}"),

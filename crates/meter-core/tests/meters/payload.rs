@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use meter_core::payload::influx::Line;
 use meter_core::payload::json::{Detail, SCHEMA, write_register};
 use meter_core::payload::{classic, json, thingsboard};
 use meter_core::{Reading, Stamped, UnixMillis};
@@ -91,6 +92,44 @@ fn thingsboard_has_the_time_and_every_register() {
             r#""56.7.0_W":63.19,"76.7.0_W":241.83,"31.7.0_A":1.05,"1-1:1.8.0_Wh":5,"1.8.0*96_Wh":7,"99.98.97":-3}}"#
         )
     );
+}
+
+#[test]
+fn a_line_has_every_number_and_texts_only_when_wanted() {
+    let mut entries = easy_meter().to_vec();
+    entries.extend([
+        entry(EXPORT),
+        counter(IMPORT, 1, 0),
+        number(&[1, 0, 14, 7, 0, 255], Integer::unsigned(50), 0, 44),
+    ]);
+    let one = stamped(reading(EASY_METER, &entries));
+    let line = |tags, texts, one: &Stamped<'_>| {
+        let line = Line {
+            measurement: "mains, house",
+            tags,
+            texts,
+        };
+        let mut text = String::new();
+        let written = line.write(one, &mut text).expect("a string takes all");
+        assert_eq!(written, !text.is_empty());
+        text
+    };
+    let fields = "1.8.0_Wh=2941646.1614,16.7.0_W=810.26,36.7.0_W=505.23,56.7.0_W=63.19,\
+                  76.7.0_W=241.83,14.7.0_Hz=50";
+    assert_eq!(
+        line(&[], false, &one),
+        format!("mains\\,\\ house,meter=1ESY1162232997 {fields} 1732290000123\n")
+    );
+    assert_eq!(
+        line(&[("host", "pi"), ("site", "a b")], true, &one),
+        format!(
+            "mains\\,\\ house,host=pi,meter=1ESY1162232997,site=a\\ b \
+             129-129:199.130.3=\"ESY\",0.0.9=\"09014553591103b599a5\",{fields} 1732290000123\n"
+        )
+    );
+    let texts = [octets(&[129, 129, 199, 130, 3, 255], b"ESY")];
+    let without = stamped(reading(EASY_METER, &texts));
+    assert_eq!(line(&[], false, &without), "");
 }
 
 #[test]

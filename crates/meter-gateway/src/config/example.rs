@@ -31,12 +31,13 @@ const INTRODUCTION: &str = "\
 ";
 
 /// What a table of each kind is called in the example: `[input.house]`.
-const NAMES: [(&str, &str); 5] = [
+const NAMES: [(&str, &str); 6] = [
     ("serial", "house"),
     ("tcp", "cellar"),
     ("http", "pulse"),
     ("file", "replay"),
     ("rest", "backend"),
+    ("influx", "history"),
 ];
 
 const TEMPLATE: &str = "{\"meter\": {{ meter | tojson }}, \"time\": {{ time_ms }}, \
@@ -54,6 +55,20 @@ fn examples(kind: &str) -> Value {
             "content_type": "application/json",
             "meters": ["1 EMH00 1059 9732"],
             "max_rate": 10,
+            "ca_file": "/etc/meterline/ca.pem",
+            "client_cert": "/etc/meterline/client.pem",
+            "client_key": "/etc/meterline/client.key",
+        }),
+        "influx" => json!({
+            "url": "https://influx.example.org:8086",
+            "database": "power",
+            "retention_policy": "two_years",
+            "username": "meterline",
+            "org": "home",
+            "bucket": "power",
+            "tags": { "site": "roof" },
+            "meters": ["1 EMH00 1059 9732"],
+            "max_rate": 1000,
             "ca_file": "/etc/meterline/ca.pem",
             "client_cert": "/etc/meterline/client.pem",
             "client_key": "/etc/meterline/client.key",

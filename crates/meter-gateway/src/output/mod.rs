@@ -5,6 +5,8 @@
 //! `delivery::Sender`, a variant of [`Config`], an arm in its matches, and a
 //! test against a real server.
 
+pub mod influx;
+pub mod post;
 pub mod rest;
 
 mod delivery;
@@ -29,6 +31,8 @@ pub use delivery::{Delivery, OnChange, Remote, RemoteError};
 pub enum Config {
     /// To an HTTP API.
     Rest(rest::Config),
+    /// To `InfluxDB` or `VictoriaMetrics`.
+    Influx(influx::Config),
 }
 
 /// What an output is doing, for people.
@@ -74,6 +78,9 @@ pub enum ConfigError {
     /// A REST output's settings.
     #[error(transparent)]
     Rest(#[from] rest::ConfigError),
+    /// Those of an output to `InfluxDB`.
+    #[error(transparent)]
+    Influx(#[from] influx::ConfigError),
 }
 
 /// Why a server was not found good.
@@ -82,6 +89,9 @@ pub enum ProbeError {
     /// A REST output's server.
     #[error(transparent)]
     Rest(#[from] rest::ProbeError),
+    /// An `InfluxDB`.
+    #[error(transparent)]
+    Influx(#[from] influx::ProbeError),
 }
 
 impl ConfigError {
@@ -90,6 +100,7 @@ impl ConfigError {
     pub fn key(&self) -> Option<&'static str> {
         match self {
             Self::Rest(error) => error.key(),
+            Self::Influx(error) => error.key(),
         }
     }
 }
@@ -100,20 +111,24 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         match self {
             Self::Rest(config) => Ok(config.validate()?),
+            Self::Influx(config) => Ok(config.validate()?),
         }
     }
 
     /// The files that the output reads when it starts, such as certificates.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        match self {
-            Self::Rest(config) => config.remote.files(),
-        }
+        let remote = match self {
+            Self::Rest(config) => &config.remote,
+            Self::Influx(config) => &config.remote,
+        };
+        remote.files()
     }
 
     /// Shakes hands with the server and returns a sentence for people.
     pub async fn probe(&self) -> Result<String, ProbeError> {
         match self {
             Self::Rest(config) => Ok(rest::probe(config).await?),
+            Self::Influx(config) => Ok(influx::probe(config).await?),
         }
     }
 
@@ -130,6 +145,11 @@ impl Config {
         match self {
             Self::Rest(config) => {
                 let sender = rest::Rest::new(config)?;
+                let shared = &config.remote.delivery;
+                delivery::run(sender, shared, cursor, status, shutdown).await;
+            }
+            Self::Influx(config) => {
+                let sender = influx::Influx::new(config)?;
                 let shared = &config.remote.delivery;
                 delivery::run(sender, shared, cursor, status, shutdown).await;
             }

@@ -6,12 +6,10 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::client::Client;
-use super::endpoint::RedactedUrl;
-use super::payload::Payload;
+use super::sender::Rest;
 use crate::config::Secret;
-use crate::http::BadUrl;
 use crate::output::delivery::{Remote, RemoteError};
+use crate::output::post::UrlError;
 
 /// Where and how readings are sent by HTTP.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -113,8 +111,7 @@ impl Config {
     /// Finds what is wrong without connecting anywhere. Reads the files that
     /// the settings name.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        Payload::new(self)?;
-        Client::new(self)?;
+        Rest::new(self)?;
         Ok(())
     }
 }
@@ -122,30 +119,12 @@ impl Config {
 /// What is wrong with the settings, known before anything is sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Not a URL at all.
-    #[error("url must look like https://HOST/PATH")]
-    Url,
-    /// A scheme other than http and https.
-    #[error("url must begin with https://, not {0}://")]
-    Scheme(String),
-    /// A host that cannot be one.
-    #[error("url has no usable host name (`{0}`)")]
-    Host(String),
-    /// Credentials in the URL.
-    #[error("url must not hold a user name or password: use the keys username and password")]
-    UserInUrl,
-    /// Plain HTTP without consent.
-    #[error(
-        "{0} is not encrypted, so anybody on the way can read and change the readings: use \
-         https://, or set allow_insecure = true if that is acceptable"
-    )]
-    Insecure(RedactedUrl),
+    /// The key `url`.
+    #[error(transparent)]
+    Url(#[from] UrlError),
     /// `{token}` without `token`, or the other way round.
     #[error("url and token do not fit together: `{{token}}` in url stands for the key token")]
     Token,
-    /// A key that needs another one.
-    #[error("{0} needs {1} beside it")]
-    Lonely(&'static str, &'static str),
     /// A header that cannot be sent.
     #[error("the header `{0}` has a name or value that HTTP does not allow")]
     Header(String),
@@ -188,28 +167,11 @@ pub enum ConfigError {
     Remote(#[from] RemoteError),
 }
 
-impl From<BadUrl> for ConfigError {
-    fn from(bad: BadUrl) -> Self {
-        match bad {
-            BadUrl::Unreadable => Self::Url,
-            BadUrl::Scheme(scheme) => Self::Scheme(scheme),
-            BadUrl::Credentials => Self::UserInUrl,
-            BadUrl::Host(host) => Self::Host(host),
-        }
-    }
-}
-
 impl ConfigError {
     /// The key that is wrong. Where two do not fit together, the one that is usually there.
     pub(in crate::output) fn key(&self) -> Option<&'static str> {
         match self {
-            Self::Url
-            | Self::Scheme(_)
-            | Self::Host(_)
-            | Self::UserInUrl
-            | Self::Insecure(_)
-            | Self::Token => Some("url"),
-            Self::Lonely(key, _) => Some(key),
+            Self::Url(_) | Self::Token => Some("url"),
             Self::Header(_) => Some("headers"),
             Self::Template(_)
             | Self::TemplateVariable { .. }

@@ -1,29 +1,17 @@
 //! Readings to an HTTP API, by POST.
 //!
-//! | answer | what happens |
-//! |---|---|
-//! | any 2xx | the readings are delivered |
-//! | 301, 302, 307, 308 | followed with method and body, on the same host and never down to http |
-//! | 303 | not followed: it asks for a GET |
-//! | 408, 425, 429, 5xx, no answer | tried again with growing waits, not before `Retry-After` |
-//! | 401, 403, 404, 405, 406, 407, 410, 411, 415, 421, 426, 431 | kept, reported, tried again every `recheck` |
-//! | 413 | the batch is halved and stays smaller; a single reading is treated as below |
-//! | any other 4xx | halved until the refused readings are found; they are set aside |
+//! What its answers lead to is said in [`post`](super::post). A 413 makes batches smaller for good;
+//! what else is not wanted is halved until the refused readings are found, which are set aside.
 
-mod client;
 mod config;
-mod endpoint;
-mod error;
 mod payload;
 mod sender;
 mod template;
 
 pub use config::{Config, ConfigError, Format, Method};
-pub use endpoint::{BadRedirect, RedactedUrl};
-pub use error::{Answer, Error, Obstacle, Refusal};
 pub(super) use sender::Rest;
 
-use client::Client;
+use super::post::Error;
 
 /// Why a server was not found good.
 #[derive(Debug, thiserror::Error)]
@@ -39,14 +27,10 @@ pub enum ProbeError {
 /// Shakes hands with the server (name, connection, TLS, HTTP) without sending a
 /// reading, and returns a sentence for people.
 pub async fn probe(config: &Config) -> Result<String, ProbeError> {
-    let mut client = Client::new(config)?;
-    let status = client.probe().await?;
-    let to = client.endpoint().redacted();
-    let trust = if client.endpoint().server.tls {
-        "the certificate is good"
-    } else {
-        "nothing is encrypted (allow_insecure)"
-    };
+    let mut rest = Rest::new(config)?;
+    let status = rest.options().await?;
+    let to = rest.endpoint().redacted();
+    let trust = rest.endpoint().trust();
     // Servers that know no OPTIONS answer 404 as well, so it is no proof of a wrong path.
     let path = match status.as_u16() {
         404 | 410 => ", so make sure of the path in url",

@@ -4,14 +4,13 @@ use std::fmt;
 
 use http::uri::PathAndQuery;
 
-use super::ConfigError;
-use crate::http::Server;
+use crate::http::{BadUrl, Server};
 
 /// A checked URL: `https`, or `http` where that is allowed.
 #[derive(Clone)]
-pub(super) struct Endpoint {
-    pub(super) server: Server,
-    pub(super) path: PathAndQuery,
+pub(in crate::output) struct Endpoint {
+    pub(in crate::output) server: Server,
+    pub(in crate::output) path: PathAndQuery,
 }
 
 /// Scheme, host and port, which may be shown; path and query may hold a token
@@ -27,11 +26,11 @@ impl fmt::Display for RedactedUrl {
 
 impl Endpoint {
     /// Checks a URL from the configuration.
-    pub(super) fn parse(url: &str, allow_insecure: bool) -> Result<Self, ConfigError> {
+    pub(in crate::output) fn parse(url: &str, allow_insecure: bool) -> Result<Self, UrlError> {
         let (server, path) = Server::parse(url)?;
         let endpoint = Self { server, path };
         if !endpoint.server.tls && !allow_insecure {
-            return Err(ConfigError::Insecure(endpoint.redacted()));
+            return Err(UrlError::Insecure(endpoint.redacted()));
         }
         Ok(endpoint)
     }
@@ -72,7 +71,26 @@ impl Endpoint {
         })
     }
 
-    pub(super) fn redacted(&self) -> RedactedUrl {
+    /// The same server with this path behind that of the URL. It begins with a slash.
+    pub(in crate::output) fn below(&self, path: &str) -> Result<Self, UrlError> {
+        let base = self.path.path().trim_end_matches('/');
+        let path = format!("{base}{path}").parse();
+        Ok(Self {
+            path: path.map_err(|_| UrlError::Unreadable)?,
+            ..self.clone()
+        })
+    }
+
+    /// Why the server can be trusted, for people.
+    pub(in crate::output) fn trust(&self) -> &'static str {
+        if self.server.tls {
+            "the certificate is good"
+        } else {
+            "nothing is encrypted (allow_insecure)"
+        }
+    }
+
+    pub(in crate::output) fn redacted(&self) -> RedactedUrl {
         RedactedUrl(format!("{}/…", self.server))
     }
 }
@@ -80,6 +98,43 @@ impl Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.redacted(), f)
+    }
+}
+
+/// What is wrong with the key `url`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// Not a URL at all.
+    #[error("url must look like https://HOST/PATH")]
+    Unreadable,
+    /// A scheme other than http and https.
+    #[error("url must begin with https://, not {0}://")]
+    Scheme(String),
+    /// A host that cannot be one.
+    #[error("url has no usable host name (`{0}`)")]
+    Host(String),
+    /// Credentials in the URL.
+    #[error("url must not hold a user name or password: use the keys username and password")]
+    Credentials,
+    /// A query where one is made by the program.
+    #[error("url must not hold a query (`?…`): what stands there is said by other keys")]
+    Query,
+    /// Plain HTTP without consent.
+    #[error(
+        "{0} is not encrypted, so anybody on the way can read and change the readings: use \
+         https://, or set allow_insecure = true if that is acceptable"
+    )]
+    Insecure(RedactedUrl),
+}
+
+impl From<BadUrl> for UrlError {
+    fn from(bad: BadUrl) -> Self {
+        match bad {
+            BadUrl::Unreadable => Self::Unreadable,
+            BadUrl::Scheme(scheme) => Self::Scheme(scheme),
+            BadUrl::Credentials => Self::Credentials,
+            BadUrl::Host(host) => Self::Host(host),
+        }
     }
 }
 
@@ -109,59 +164,6 @@ pub enum BadRedirect {
     /// It led to a page for people, such as a login.
     #[error("it redirects to a web page (a login?), not to an API: check url and credentials")]
     WebPage,
-}
-
-/// Words that must not be shown, whoever says them.
-#[derive(Clone, Default)]
-pub(super) struct Secrets(Vec<String>);
-
-/// Parts of a path that are no secret although they are long enough.
-const PLAIN_WORDS: [&str; 8] = [
-    "telemetry",
-    "attributes",
-    "data",
-    "write",
-    "readings",
-    "api",
-    "push",
-    "ingest",
-];
-
-impl Secrets {
-    /// Adds a text that is secret as a whole.
-    pub(super) fn add(&mut self, secret: &str) {
-        if !secret.is_empty() && !self.0.iter().any(|known| known == secret) {
-            self.0.push(secret.to_owned());
-            // Longest first, so that no part of a longer one is left standing.
-            self.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        }
-    }
-
-    /// Adds everything in path and query that may be a token.
-    pub(super) fn add_path(&mut self, path: &PathAndQuery) {
-        let query = path.query().unwrap_or_default();
-        let values = query
-            .split('&')
-            .map(|pair| pair.split_once('=').map_or(pair, |(_, v)| v));
-        let parts = path.path().split('/').chain(values);
-        let secret = |part: &&str| part.len() >= 4 && !PLAIN_WORDS.contains(part);
-        for part in parts.filter(secret) {
-            self.add(part);
-        }
-    }
-
-    /// `text` with each secret replaced.
-    pub(super) fn strip(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| {
-            text.replace(secret.as_str(), "***")
-        })
-    }
-}
-
-impl fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} secrets", self.0.len())
-    }
 }
 
 #[cfg(test)]
@@ -195,6 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn a_path_goes_behind_that_of_the_url() {
+        for (url, whole) in [
+            ("https://influx", "/write?db=a%20b"),
+            ("https://influx/", "/write?db=a%20b"),
+            ("https://influx/insert/0/", "/insert/0/write?db=a%20b"),
+        ] {
+            let base = Endpoint::parse(url, false).unwrap();
+            let endpoint = base.below("/write?db=a%20b").unwrap();
+            assert_eq!(endpoint.path.to_string(), whole);
+        }
+    }
+
+    #[test]
     fn follows_within_the_host_only() {
         let from = Endpoint::parse(URL, false).unwrap();
         let to = |location: &str| {
@@ -222,18 +237,5 @@ mod tests {
         ));
         let plain = Endpoint::parse("http://tb.example/v1", true).unwrap();
         assert!(plain.follow("https://tb.example/v1").unwrap().server.tls);
-    }
-
-    #[test]
-    fn strips_every_secret() {
-        let mut secrets = Secrets::default();
-        secrets.add_path(&Endpoint::parse(URL, false).unwrap().path);
-        secrets.add("Bearer xyz");
-        secrets.add("xyz");
-        let said = "bad token A1b2C3d4 in /telemetry?key=s3cr3t with Bearer xyz";
-        assert_eq!(
-            secrets.strip(said),
-            "bad token *** in /telemetry?key=*** with ***"
-        );
     }
 }

@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use super::endpoint::{BadRedirect, RedactedUrl};
 use crate::http::Fault;
+use crate::output::delivery::Failure;
 
 /// Why a POST was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -68,37 +69,44 @@ fn advice(status: StatusCode) -> &'static str {
 /// What does not pass by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// 401 and 407.
-    #[error("it answers {0}: check the token or password, in url, token, bearer_token or headers")]
-    Unauthorized(Answer),
-    /// 403.
-    #[error("it answers {0}: the token is known but may not write here; check its rights")]
-    Forbidden(Answer),
-    /// 404 and 410.
-    #[error("it answers {0}: check the path in url, and whether the device still exists there")]
-    NotFound(Answer),
-    /// 405, 406, 411, 415, 426 and the like: about the request, not its readings.
-    #[error("it answers {0}: check url, method, format and content_type")]
-    WrongRequest(Answer),
+    /// An answer that says what is to be mended.
+    #[error("it answers {answer}: {advice}")]
+    Answered {
+        /// The server's words.
+        answer: Answer,
+        /// What to check, in the words of the output's keys.
+        advice: &'static str,
+    },
     /// A redirect that is not followed.
     #[error(transparent)]
     Redirect(#[from] BadRedirect),
-    /// 1xx or 3xx without a meaning here.
-    #[error("it answers {0}, which is no answer to a POST: check url")]
-    Unexpected(Answer),
-    /// The template of the configuration fails.
-    #[error("nothing is sent, because the template fails: {0}")]
-    Template(String),
+    /// Nothing can be sent.
+    #[error("nothing is sent, because {0}")]
+    Unsent(String),
 }
 
-/// A status and what the server says with it, on one line, short, and without
-/// secrets.
+/// What to check when a server refuses, in the words of the output's keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Advice {
+    /// For 401 and 407.
+    pub credentials: &'static str,
+    /// For 403.
+    pub rights: &'static str,
+    /// For 404 and 410.
+    pub place: &'static str,
+    /// For 405, 406, 411, 415, 426 and the like: about the request, not its readings.
+    pub request: &'static str,
+}
+
+/// A status and what the server says with it, without secrets. It is printed short and on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.
     pub status: StatusCode,
-    /// The server's words; may be empty.
+    /// The server's words, bounded and on one line; may be empty.
     pub text: String,
+    /// All of them, as they came.
+    pub whole: String,
 }
 
 /// How many characters of a server's words are kept.
@@ -106,9 +114,9 @@ const LONGEST_TEXT: usize = 300;
 
 impl Answer {
     /// Bounds and cleans a server's words, out of which secrets were taken.
-    pub(super) fn new(status: StatusCode, words: &str) -> Self {
+    pub(in crate::output) fn new(status: StatusCode, whole: String) -> Self {
         let printable = |c: char| if c.is_control() { ' ' } else { c };
-        let words: String = words
+        let words: String = whole
             .chars()
             .take(4 * LONGEST_TEXT)
             .map(printable)
@@ -118,7 +126,11 @@ impl Answer {
             text.truncate(end);
             text.push('…');
         }
-        Self { status, text }
+        Self {
+            status,
+            text,
+            whole,
+        }
     }
 }
 
@@ -147,8 +159,13 @@ impl From<Fault> for Obstacle {
 
 impl Error {
     /// Sorts an answer that is neither a success nor a redirect.
-    pub(super) fn from_answer(to: RedactedUrl, answer: Answer, after: Option<Duration>) -> Self {
-        let cause = match answer.status.as_u16() {
+    pub(super) fn from_answer(
+        to: RedactedUrl,
+        answer: Answer,
+        after: Option<Duration>,
+        advice: &Advice,
+    ) -> Self {
+        let advice = match answer.status.as_u16() {
             408 | 425 | 429 | 500.. => {
                 return Self::Retry {
                     to,
@@ -156,13 +173,28 @@ impl Error {
                     after,
                 };
             }
-            401 | 407 => Refusal::Unauthorized(answer),
-            403 => Refusal::Forbidden(answer),
-            404 | 410 => Refusal::NotFound(answer),
-            405 | 406 | 411 | 415 | 421 | 426 | 431 => Refusal::WrongRequest(answer),
+            401 | 407 => advice.credentials,
+            403 => advice.rights,
+            404 | 410 => advice.place,
+            405 | 406 | 411 | 415 | 421 | 426 | 431 => advice.request,
             400..500 => return Self::Rejected { to, answer },
-            _ => Refusal::Unexpected(answer),
+            _ => "that is no answer to a POST, check url",
         };
+        let cause = Refusal::Answered { answer, advice };
         Self::Misconfigured { to, cause }
+    }
+
+    /// The same as the loop of all outputs sees it; `readings` were sent.
+    pub(in crate::output) fn failure(self, readings: usize) -> Failure {
+        let why = self.to_string();
+        match self {
+            Self::Retry { after, .. } => Failure::Retry { why, after },
+            Self::Misconfigured { .. } => Failure::Misconfigured { why },
+            Self::Rejected { answer, .. } => Failure::Rejected {
+                readings,
+                answer: answer.to_string(),
+                too_large: answer.status == StatusCode::PAYLOAD_TOO_LARGE,
+            },
+        }
     }
 }
