@@ -6,6 +6,7 @@
 //! | [`classic()`] | dashboards made for this program's predecessor | `{"devid":"1ESY11 62232997","1.8.0_Wh":"2941645.9"}` |
 //! | [`json()`] | everything else | described by `schema/reading.schema.json` |
 //! | [`influx::Line`] | `InfluxDB` and what reads its line protocol | `electricity,meter=1ESY1162232997 1.8.0_Wh=2941645.9 1732290000000` |
+//! | [`volkszaehler`] | volkszaehler's middleware and vzlogger's push servers | `[[1732290000000,2941645.9]]` |
 //! | [`homeassistant`] | Home Assistant | discovery and a flat state |
 //!
 //! Numbers are written exactly, with every digit that the meter sent.
@@ -16,6 +17,7 @@ pub mod homeassistant;
 pub mod influx;
 pub mod json;
 pub mod thingsboard;
+pub mod volkszaehler;
 
 pub use self::classic::write as classic;
 pub use self::escape::{Hex, JsonString, Octets};
@@ -94,12 +96,21 @@ fn one_or_array<'a, W: Write>(
     if let [reading] = readings {
         return write(reading, out);
     }
+    array(readings, out, write)
+}
+
+/// Writes an array.
+fn array<T, W: Write>(
+    items: &[T],
+    out: &mut W,
+    mut write: impl FnMut(&T, &mut W) -> fmt::Result,
+) -> fmt::Result {
     out.write_char('[')?;
-    for (index, reading) in readings.iter().enumerate() {
+    for (index, item) in items.iter().enumerate() {
         if index > 0 {
             out.write_char(',')?;
         }
-        write(reading, out)?;
+        write(item, out)?;
     }
     out.write_char(']')
 }

@@ -257,6 +257,7 @@ async fn busy_and_slow_servers_are_tried_again() -> Result {
         &status.last_error.unwrap_or_default(),
         &["no answer within 2 s"],
     );
-    assert_eq!(setup.sent()?.len(), 5);
+    // The late one was given up before it was answered.
+    assert_eq!(setup.sent()?, vec![numbers(0..30); 4]);
     Ok(())
 }

@@ -49,8 +49,9 @@ impl Influxd {
             format!("CREATE USER guest WITH PASSWORD '{PASSWORD}'"),
             format!("GRANT WRITE ON {DATABASE} TO meterline"),
         ] {
-            let answer = influxd.server.ask("POST", &query(&statement, true), "");
-            assert!(!answer.await?.contains("error"), "{statement}");
+            let target = query(&statement, true);
+            let answer = influxd.server.ask("POST", &target, "").await?;
+            assert!(!answer.contains("error"), "{statement}: {answer}");
         }
         Ok(Some(influxd))
     }
@@ -77,17 +78,6 @@ impl Influxd {
         self.server.start(&mut command, &here.join("log")).await
     }
 
-    /// A user that may write, at the server itself or behind something on another port.
-    pub fn config(&self, port: u16) -> Config {
-        let mut config = Config::new(format!("http://localhost:{port}"), Version::V1);
-        config.database = Some(DATABASE.to_owned());
-        config.username = Some("meterline".to_owned());
-        config.password = Some(Secret::literal(PASSWORD));
-        config.remote.allow_insecure = true;
-        impatient(&mut config.remote);
-        config
-    }
-
     /// Every row of the measurement.
     pub async fn rows(&self) -> Result<Rows> {
         let asked = query("SELECT * FROM electricity GROUP BY meter", true);
@@ -112,6 +102,17 @@ impl Influxd {
     }
 }
 
+/// A user that may write, at the server itself or behind something on another port.
+fn config(port: u16) -> Config {
+    let mut config = Config::new(format!("http://localhost:{port}"), Version::V1);
+    config.database = Some(DATABASE.to_owned());
+    config.username = Some("meterline".to_owned());
+    config.password = Some(Secret::literal(PASSWORD));
+    config.remote.allow_insecure = true;
+    impatient(&mut config.remote);
+    config
+}
+
 fn query(statement: &str, as_admin: bool) -> String {
     let mut query = form_urlencoded::Serializer::new("/query?".to_owned());
     if as_admin {
@@ -130,7 +131,7 @@ async fn the_rows_are_those_of_the_journal_after_a_fault_run() -> Result {
         return Ok(());
     };
     let stage = Stage::new().await?;
-    let config = influxd.config(influxd.server.port);
+    let config = config(influxd.server.port);
     let mut all = Vec::new();
 
     stage.append_all(0..20).await?;
@@ -169,7 +170,7 @@ async fn lost_answers_double_nothing() -> Result {
     };
     let stage = Stage::new().await?;
     let proxy = Proxy::start(influxd.server.port, 3).await?;
-    let mut config = influxd.config(proxy.port);
+    let mut config = config(proxy.port);
     config.batch_size = 10.try_into()?;
     stage.append_all(0..50).await?;
     let all = stage.records().await?;
@@ -205,7 +206,7 @@ async fn readings_of_another_type_are_found_and_set_aside() -> Result {
     }
     let mut taken = stage.records().await?;
     taken.retain(|record| !odd.contains(&((record.time.0 - START) / 1000)));
-    let config = influxd.config(influxd.server.port);
+    let config = config(influxd.server.port);
     let status = stage.deliver_all(output(&config)).await?;
     assert_eq!((status.delivered, status.rejected), (56, 4));
     assert_eq!(stage.rejected_indices().await?, odd);
@@ -223,7 +224,7 @@ async fn what_somebody_has_to_mend_is_named_and_loses_nothing() -> Result {
     let Some(influxd) = Influxd::start().await? else {
         return Ok(());
     };
-    let right = influxd.config(influxd.server.port);
+    let right = config(influxd.server.port);
     let with = |change: fn(&mut Config)| {
         let mut config = right.clone();
         change(&mut config);
@@ -270,7 +271,7 @@ async fn a_database_that_is_not_there() -> Result {
     let Some(influxd) = Influxd::start().await? else {
         return Ok(());
     };
-    let mut config = influxd.config(influxd.server.port);
+    let mut config = config(influxd.server.port);
     config.username = Some("admin".to_owned());
     let sentence = influx::probe(&config).await?;
     assert_says(
@@ -308,7 +309,7 @@ async fn a_certificate_is_verified() -> Result {
     let authority = Backend::start(backend::Config::default())?;
     let mut ca = NamedTempFile::new()?;
     ca.write_all(authority.ca_pem().as_bytes())?;
-    let mut config = influxd.config(influxd.server.port);
+    let mut config = config(influxd.server.port);
     config.url = format!("https://localhost:{}", influxd.server.port);
     config.remote.allow_insecure = false;
     config.remote.ca_file = Some(ca.path().to_owned());

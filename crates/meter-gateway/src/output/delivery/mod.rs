@@ -27,6 +27,8 @@ use std::fmt::Display;
 use std::future::{Future, pending, ready};
 use std::time::Duration;
 
+use meter_core::{Reading, Stamped};
+
 pub use change::OnChange;
 pub use config::{Delivery, Remote, RemoteError};
 pub(super) use run::run;
@@ -112,4 +114,18 @@ pub(super) enum Failure {
         /// What is wrong with it.
         why: String,
     },
+}
+
+/// The reading in a record, which is the one at `index`.
+pub(super) fn reading(index: usize, record: &Record) -> Result<Stamped<'_>, Failure> {
+    match Reading::from_bytes(&record.body) {
+        Ok(reading) => Ok(Stamped {
+            time: record.time,
+            reading,
+        }),
+        Err(error) => Err(Failure::Unreadable {
+            index,
+            why: error.to_string(),
+        }),
+    }
 }

@@ -24,6 +24,23 @@ struct RefusedLine {
     error_message: String,
 }
 
+/// Version 1 calls a retention policy that is not there a fault of its own, but it does not pass.
+pub(super) fn sorted(error: Error) -> Error {
+    match error {
+        Error::Retry {
+            to,
+            cause: Obstacle::Busy { answer },
+            ..
+        } if answer.text.contains("retention policy not found") => {
+            let advice = "make the retention policy with `CREATE RETENTION POLICY`, or correct \
+                          retention_policy";
+            let cause = Refusal::Answered { answer, advice };
+            Error::Misconfigured { to, cause }
+        }
+        error => error,
+    }
+}
+
 /// What became of a batch that was not taken whole.
 pub(super) fn settle(error: Error, batch: &Batch) -> Result<Sent, Failure> {
     match error {
@@ -34,17 +51,6 @@ pub(super) fn settle(error: Error, batch: &Batch) -> Result<Sent, Failure> {
             }),
             None => Err(Error::Rejected { to, answer }.failure(batch.readings)),
         },
-        // Version 1 calls this a fault of its own, but it does not pass.
-        Error::Retry {
-            to,
-            cause: Obstacle::Busy { answer },
-            ..
-        } if answer.text.contains("retention policy not found") => {
-            let advice = "make the retention policy with `CREATE RETENTION POLICY`, or correct \
-                          retention_policy";
-            let cause = Refusal::Answered { answer, advice };
-            Err(Error::Misconfigured { to, cause }.failure(batch.readings))
-        }
         error => Err(error.failure(batch.readings)),
     }
 }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use meter_core::payload::influx::Line;
-use meter_core::{Reading, Stamped};
 
 use super::config::Config;
 use crate::journal::Record;
+use crate::output::delivery::{Failure, reading};
 
 /// A body is not filled up beyond this before it is compressed. Servers take some megabytes
 /// (`InfluxDB` 25 MB, and 10 MB from version 3 on), but nginx in front of one takes 1 MiB.
@@ -25,16 +25,9 @@ pub(super) struct Batch {
     pub(super) readings: usize,
 }
 
-/// A record that is no reading.
-#[derive(Debug)]
-pub(super) struct Unreadable {
-    pub(super) index: usize,
-    pub(super) reason: String,
-}
-
 impl Batch {
     /// Writes as many of `records` as fit, and at least one.
-    pub(super) fn write(config: &Config, records: &[Record]) -> Result<Self, Unreadable> {
+    pub(super) fn write(config: &Config, records: &[Record]) -> Result<Self, Failure> {
         let tags: Vec<(&str, &str)> = config
             .tags
             .iter()
@@ -48,17 +41,10 @@ impl Batch {
         let most = usize::try_from(config.batch_size.get()).unwrap_or(usize::MAX);
         let mut batch = Self::default();
         for (index, record) in records.iter().take(most).enumerate() {
-            let unreadable = |reason: String| Unreadable { index, reason };
-            let reading =
-                Reading::from_bytes(&record.body).map_err(|error| unreadable(error.to_string()))?;
-            let stamped = Stamped {
-                time: record.time,
-                reading,
-            };
             let before = batch.text.len();
-            let written = line
-                .write(&stamped, &mut batch.text)
-                .map_err(|error| unreadable(error.to_string()))?;
+            let stamped = reading(index, record)?;
+            // Writing into a string cannot fail.
+            let written = line.write(&stamped, &mut batch.text).unwrap_or_default();
             if index > 0 && batch.text.len() > FULL_BODY {
                 batch.text.truncate(before);
                 break;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
 
-use super::answer::settle;
+use super::answer::{settle, sorted};
 use super::batch::{Batch, gzip};
 use super::config::{Config, ConfigError, Version};
 use crate::config::Secret;
@@ -74,7 +74,7 @@ impl Influx {
         let compressed = self.config.gzip.then(|| gzip(lines).ok()).flatten();
         let body = compressed.unwrap_or_else(|| Bytes::copy_from_slice(lines.as_bytes()));
         let sent = self.client.send(&Method::POST, &self.endpoint, body);
-        sent.await.map(|_| ())
+        sent.await.map(|_| ()).map_err(sorted)
     }
 }
 
@@ -90,10 +90,7 @@ impl Sender for Influx {
     }
 
     async fn send(&mut self, records: &[Record]) -> Result<Sent, Failure> {
-        let batch = Batch::write(&self.config, records).map_err(|record| Failure::Unreadable {
-            index: record.index,
-            why: record.reason,
-        })?;
+        let batch = Batch::write(&self.config, records)?;
         if batch.of.is_empty() {
             return Ok(Sent::all(batch.readings));
         }
