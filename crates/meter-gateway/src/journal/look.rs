@@ -1,12 +1,16 @@
 //! A look into a journal that another process may be writing.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use meter_core::UnixMillis;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::OpenError;
@@ -16,7 +20,7 @@ use super::store::Store;
 
 /// Readings that are looked at before others may come between. A look that lasted would keep the write-ahead
 /// log from being begun anew.
-const STEP: u64 = 5000;
+const STRETCH: u64 = 1024;
 
 /// Bodies in one part.
 const MOST_BYTES: usize = 256 * 1024;
@@ -26,6 +30,7 @@ const MOST_BYTES: usize = 256 * 1024;
 pub struct Look {
     store: Store,
     path: PathBuf,
+    chart: Arc<Mutex<Chart>>,
 }
 
 impl Look {
@@ -48,7 +53,14 @@ impl Look {
         Ok(Self {
             store: Store::new(conn, path.to_owned()).map_err(disk)?,
             path: path.to_owned(),
+            chart: Arc::default(),
         })
+    }
+
+    /// Shares what other looks have found out.
+    pub(super) fn with_chart(mut self, chart: &Arc<Mutex<Chart>>) -> Self {
+        self.chart = Arc::clone(chart);
+        self
     }
 
     /// The oldest suspects.
@@ -68,8 +80,8 @@ impl Look {
     /// The readings of a span behind the place `after`, in the order in which they were stored: at most
     /// `limit`, and fewer if they are large (256 KiB of bodies). One whose checksum is wrong is left out.
     ///
-    /// The log is not sorted by time, and to find the readings of a day all of it is gone through: some
-    /// milliseconds for each hundred thousand, on a disk that is not slow.
+    /// The log is not sorted by time, so the first look goes through all of it; later ones know where
+    /// nothing of the span can be.
     pub fn readings(&self, span: &Span, after: u64, limit: usize) -> Result<Part, OpenError> {
         self.part(span, after, limit.max(1))
             .map_err(|source| self.unreadable(source))
@@ -81,28 +93,48 @@ impl Look {
         let oldest = self.store.oldest_seq()?.unwrap_or(newest + 1);
         let mut first = oldest.max(after.saturating_add(1));
         let mut bytes = 0;
-        while first <= newest {
-            let last = newest.min(first + STEP - 1);
-            let (times, seqs) = (span.from..span.to, first..=last);
-            self.store
-                .readings_of(&span.meter, &times, seqs, |stored| {
-                    // One more shows that there is more, and whether it is worth another question.
-                    if part.records.len() >= limit || bytes >= MOST_BYTES {
-                        part.next = part.records.last().map(|record| record.seq);
-                        return false;
-                    }
-                    if stored.sound {
-                        bytes += stored.record.body.len();
-                        part.records.push(stored.record);
-                    }
-                    true
-                })?;
-            if part.next.is_some() {
-                break;
+        let times = span.from..span.to;
+        while first <= newest && part.next.is_none() {
+            let stretch = first / STRETCH;
+            let end = stretch * STRETCH + (STRETCH - 1);
+            if end >= newest || self.may_hold(stretch, &times)? {
+                let seqs = first..=end.min(newest);
+                self.store
+                    .readings_of(&span.meter, &times, seqs, |stored| {
+                        if part.records.len() >= limit || bytes >= MOST_BYTES {
+                            part.next = part.records.last().map(|record| record.seq);
+                            return false;
+                        }
+                        if stored.sound {
+                            bytes += stored.record.body.len();
+                            part.records.push(stored.record);
+                        }
+                        true
+                    })?;
             }
-            first = last + 1;
+            first = end + 1;
         }
         Ok(part)
+    }
+
+    /// Whether a stretch that is full has readings of these times.
+    fn may_hold(&self, stretch: u64, times: &Range<UnixMillis>) -> rusqlite::Result<bool> {
+        let mut chart = self.chart.lock().unwrap_or_else(PoisonError::into_inner);
+        if chart.file != self.store.file() {
+            *chart = Chart {
+                file: self.store.file(),
+                stretches: BTreeMap::new(),
+            };
+        }
+        let taken = if let Some(taken) = chart.stretches.get(&stretch) {
+            *taken
+        } else {
+            let first = stretch * STRETCH;
+            let taken = self.store.times(first..=first + (STRETCH - 1))?;
+            chart.stretches.insert(stretch, taken);
+            taken
+        };
+        Ok(taken.is_some_and(|(first, last)| first < times.end && last >= times.start))
     }
 
     fn unreadable(&self, source: rusqlite::Error) -> OpenError {
@@ -111,6 +143,16 @@ impl Look {
             source,
         }
     }
+}
+
+/// When the readings of each stretch of the log were taken, as far as it was looked through. Readings are only
+/// added at the end, and never change.
+#[derive(Debug, Default)]
+pub(super) struct Chart {
+    /// The file that it is of.
+    file: Option<(u64, u64)>,
+    /// The earliest and the latest time in each full stretch, unless it is empty.
+    stretches: BTreeMap<u64, Option<(UnixMillis, UnixMillis)>>,
 }
 
 /// The file as `SQLite` is to open it. One that was closed in order has no write-ahead log, and to

@@ -51,7 +51,7 @@ mod worker;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use meter_core::UnixMillis;
@@ -67,6 +67,7 @@ pub use self::record::{
 };
 
 use self::lock::Lock;
+use self::look::Chart;
 use self::pending::Row;
 use self::room::Room;
 use self::worker::{Command, Stage, Tip, Worker};
@@ -84,6 +85,7 @@ pub struct Journal {
     commands: mpsc::Sender<Command>,
     tip: watch::Receiver<Tip>,
     path: Arc<Path>,
+    chart: Arc<Mutex<Chart>>,
 }
 
 impl Journal {
@@ -114,12 +116,13 @@ impl Journal {
             commands,
             tip,
             path: shared,
+            chart: Arc::default(),
         })
     }
 
     /// A look into the file beside the thread that owns it, for long reading. It waits for the disk.
     pub fn look(&self) -> Result<Look, OpenError> {
-        Look::open(&self.path)
+        Ok(Look::open(&self.path)?.with_chart(&self.chart))
     }
 
     /// Appends a reading and returns its place in the log once it is committed.

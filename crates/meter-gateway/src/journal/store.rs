@@ -71,6 +71,11 @@ impl Store {
         Ok(store)
     }
 
+    /// Device and inode of the file that was opened.
+    pub(super) fn file(&self) -> Option<(u64, u64)> {
+        self.file
+    }
+
     /// Whether the path still leads to the file that is open.
     pub(super) fn is_at_its_path(&self) -> bool {
         file_at(&self.path) == self.file
@@ -283,6 +288,19 @@ impl Store {
             .prepare_cached("SELECT min(seq) FROM readings")?
             .query_row((), |row| row.get(0))?;
         Ok(seq.map(i64::cast_unsigned))
+    }
+
+    /// The earliest and the latest time between two sequence numbers, both included.
+    pub(super) fn times(
+        &self,
+        seqs: RangeInclusive<u64>,
+    ) -> Result<Option<(UnixMillis, UnixMillis)>> {
+        self.conn
+            .prepare_cached("SELECT min(time), max(time) FROM readings WHERE seq BETWEEN ? AND ?")?
+            .query_row([sql(*seqs.start()), sql(*seqs.end())], |row| {
+                let (first, last): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
+                Ok(first.map(UnixMillis).zip(last.map(UnixMillis)))
+            })
     }
 
     pub(super) fn newest_seq(&self) -> Result<u64> {

@@ -7,6 +7,7 @@ mod api;
 mod bench;
 mod bounds;
 mod client;
+mod documents;
 mod emulations;
 mod metrics;
 mod reload;

@@ -1,14 +1,17 @@
 //! `/metrics`, against promtool and Prometheus themselves.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use meter_core::UnixMillis;
 use meter_sim::{MeterConfig, Telegram};
 use sml_wire::Obis;
+use tempfile::TempDir;
 
 use crate::bench::{Head, Program, Result, TODAY, TestClocks};
-use crate::client::{self, HTTP, get, get_with};
+use crate::client::{self, HTTP, PATIENCE, get, get_with};
 
 const IMPORT: Obis = Obis([1, 0, 1, 8, 0, 255]);
 
@@ -198,6 +201,100 @@ fn program(name: &str) -> Option<Command> {
         .stderr(Stdio::null())
         .status();
     found.is_ok().then(|| Command::new(name))
+}
+
+/// A running Prometheus; it ends with the test.
+struct Prometheus {
+    child: Child,
+    address: SocketAddr,
+    _directory: TempDir,
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Prometheus {
+    /// One that asks `target` each second.
+    fn start(mut command: Command, target: SocketAddr) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let config = directory.path().join("prometheus.yml");
+        let text = format!(
+            "global: {{scrape_interval: 1s}}\n\
+             scrape_configs: [{{job_name: meterline, static_configs: [{{targets: [\"{target}\"]}}]}}]\n"
+        );
+        std::fs::write(&config, text)?;
+        // A port that was free a moment ago.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let child = command
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                directory.path().join("data").display()
+            ))
+            .arg(format!("--web.listen-address={address}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self {
+            child,
+            address,
+            _directory: directory,
+        })
+    }
+
+    /// The value of a metric, once it has one.
+    async fn value(&self, metric: &str) -> Result<f64> {
+        let path = format!("/api/v1/query?query={metric}");
+        let begin = Instant::now();
+        loop {
+            let answer = get(self.address, &path).await.ok();
+            let answer = answer
+                .and_then(|answer| answer.json().ok())
+                .unwrap_or_default();
+            if let Some(value) = answer["data"]["result"][0]["value"][1].as_str() {
+                return Ok(value.parse()?);
+            }
+            assert!(begin.elapsed() < PATIENCE * 2, "{metric}: {answer}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
+
+/// It asks for `OpenMetrics`, which promtool does not check.
+#[tokio::test]
+async fn prometheus_itself_reads_every_metric() -> Result {
+    let Some(prometheus) = program("prometheus") else {
+        recordings::missing("prometheus is not installed (Debian package prometheus)");
+        return Ok(());
+    };
+    let mut head = Head::of("efr-sgm", &MeterConfig::default()).await?;
+    let mut program = Program::start(&format!("{}{HTTP}", head.table("house")?))?;
+    let address = client::address(&mut program).await?;
+    let telegram = head.speak().await?;
+    program.stored(1).await?;
+    let prometheus = Prometheus::start(prometheus, address)?;
+    let energy = prometheus
+        .value("smartmeter_energy_import_joules_total")
+        .await?;
+    assert_eq!(
+        energy.to_string(),
+        joules(&telegram, IMPORT).parse::<f64>()?.to_string()
+    );
+    let power = prometheus
+        .value("smartmeter_active_power_watts%7Bphase=%22all%22%7D")
+        .await?;
+    let shown = telegram.number_text(Obis([1, 0, 16, 7, 0, 255])).unwrap();
+    assert_eq!(power.to_string(), shown.parse::<f64>()?.to_string());
+    let page = get(address, "/metrics").await?.body;
+    let metrics = page.lines().filter(|line| !line.starts_with('#')).count();
+    let scraped = prometheus.value("scrape_samples_scraped").await?;
+    assert_eq!(scraped.to_string(), metrics.to_string());
+    program.stop().await?;
+    Ok(())
 }
 
 #[tokio::test]
