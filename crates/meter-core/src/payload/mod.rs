@@ -7,11 +7,13 @@
 //! | [`json()`] | everything else | described by `schema/reading.schema.json` |
 //! | [`influx::Line`] | `InfluxDB` and what reads its line protocol | `electricity,meter=1ESY1162232997 1.8.0_Wh=2941645.9 1732290000000` |
 //! | [`volkszaehler`] | volkszaehler's middleware and vzlogger's push servers | `[[1732290000000,2941645.9]]` |
+//! | [`csv()`] | spreadsheets and scripts | a line for each register |
 //! | [`homeassistant`] | Home Assistant | discovery and a flat state |
 //!
 //! Numbers are written exactly, with every digit that the meter sent.
 
 pub mod classic;
+pub mod csv;
 mod escape;
 pub mod homeassistant;
 pub mod influx;
@@ -20,6 +22,7 @@ pub mod thingsboard;
 pub mod volkszaehler;
 
 pub use self::classic::write as classic;
+pub use self::csv::write as csv;
 pub use self::escape::{Hex, JsonString, Octets};
 pub use self::json::write as json;
 pub use self::thingsboard::write as thingsboard;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use meter_core::payload::influx::Line;
 use meter_core::payload::json::{Detail, SCHEMA, write_register};
-use meter_core::payload::{classic, json, thingsboard};
+use meter_core::payload::{classic, csv, json, thingsboard};
 use meter_core::{Reading, Stamped, UnixMillis};
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -143,6 +143,32 @@ fn several_readings_are_an_array() {
         assert_eq!(several, Json::Array(vec![single; 3]));
         assert_eq!(text(|out| write(&[], out)), "[]");
     }
+}
+
+#[test]
+fn csv_has_a_line_for_each_register() {
+    let entries = [
+        with_status(counter(IMPORT, 54_301_577, -1), DRAWS),
+        power(POWER, -29_912, -2),
+        power(&[1, 0, 1, 7, 0, 255], 1_000, 3),
+        octets(&[129, 129, 199, 130, 5, 255], &[0xde, 0xad]),
+        octets(&[129, 129, 199, 130, 3, 255], b"5\", black"),
+        number(&[1, 0, 99, 98, 97, 255], Integer::signed(-3), 0, 0),
+        entry(EXPORT),
+    ];
+    let written = text(|out| csv(&stamped(at_second(DZG, &entries, 99_043_543)), out));
+    let start = "2024-11-22T15:40:00.123Z,1 DZG00 4208 2910,";
+    let wanted = [
+        "1-0:1.8.0*255,Import total (A+),5430157.7,Wh,1835268",
+        "1-0:16.7.0*255,Power,356.24,W,",
+        "1-0:1.7.0*255,\"Power, import\",1000000,W,",
+        "129-129:199.130.5*255,Public key,dead,,",
+        "129-129:199.130.3*255,Manufacturer,\"5\"\", black\",,",
+        "1-0:99.98.97*255,,-3,,",
+        "1-0:2.8.0*255,Export total (A−),,,",
+    ];
+    let wanted = wanted.map(|line| format!("{start}{line}\r\n"));
+    assert_eq!(written, wanted.concat());
 }
 
 #[test]

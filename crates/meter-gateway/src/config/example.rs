@@ -31,13 +31,15 @@ const INTRODUCTION: &str = "\
 ";
 
 /// What a table of each kind is called in the example: `[input.house]`.
-const NAMES: [(&str, &str); 6] = [
+const NAMES: [(&str, &str); 8] = [
     ("serial", "house"),
     ("tcp", "cellar"),
     ("http", "pulse"),
     ("file", "replay"),
     ("rest", "backend"),
     ("influx", "history"),
+    ("csv", "table"),
+    ("jsonl", "lines"),
 ];
 
 const TEMPLATE: &str = "{\"meter\": {{ meter | tojson }}, \"time\": {{ time_ms }}, \
@@ -72,6 +74,10 @@ fn examples(kind: &str) -> Value {
             "ca_file": "/etc/meterline/ca.pem",
             "client_cert": "/etc/meterline/client.pem",
             "client_key": "/etc/meterline/client.key",
+        }),
+        "csv" | "jsonl" => json!({
+            "meters": ["1 EMH00 1059 9732"],
+            "max_rate": 10,
         }),
         _ => Value::Null,
     }

@@ -5,6 +5,7 @@
 //! `delivery::Sender`, a variant of [`Config`], an arm in its matches, and a
 //! test against a real server.
 
+pub mod files;
 pub mod influx;
 pub mod post;
 pub mod rest;
@@ -28,11 +29,19 @@ pub use delivery::{Delivery, OnChange, Remote, RemoteError};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(tag = "type")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for each output, and it is read once"
+)]
 pub enum Config {
     /// To an HTTP API.
     Rest(rest::Config),
     /// To `InfluxDB` or `VictoriaMetrics`.
     Influx(influx::Config),
+    /// Into files, a line for each register: a file for each day, compressed when the day is over.
+    Csv(files::Config),
+    /// Into files, a line of JSON for each reading: a file for each day, compressed when the day is over.
+    Jsonl(files::Config),
 }
 
 /// What an output is doing, for people.
@@ -81,6 +90,9 @@ pub enum ConfigError {
     /// Those of an output to `InfluxDB`.
     #[error(transparent)]
     Influx(#[from] influx::ConfigError),
+    /// The settings of an output into files.
+    #[error(transparent)]
+    Files(#[from] files::ConfigError),
 }
 
 /// Why a server was not found good.
@@ -92,6 +104,9 @@ pub enum ProbeError {
     /// An `InfluxDB`.
     #[error(transparent)]
     Influx(#[from] influx::ProbeError),
+    /// The directory of an output into files.
+    #[error(transparent)]
+    Files(#[from] files::Trouble),
 }
 
 impl ConfigError {
@@ -101,6 +116,7 @@ impl ConfigError {
         match self {
             Self::Rest(error) => error.key(),
             Self::Influx(error) => error.key(),
+            Self::Files(error) => Some(error.key()),
         }
     }
 }
@@ -112,16 +128,18 @@ impl Config {
         match self {
             Self::Rest(config) => Ok(config.validate()?),
             Self::Influx(config) => Ok(config.validate()?),
+            Self::Csv(config) | Self::Jsonl(config) => Ok(config.validate()?),
         }
     }
 
     /// The files that the output reads when it starts, such as certificates.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let remote = match self {
-            Self::Rest(config) => &config.remote,
-            Self::Influx(config) => &config.remote,
+            Self::Rest(config) => Some(&config.remote),
+            Self::Influx(config) => Some(&config.remote),
+            Self::Csv(_) | Self::Jsonl(_) => None,
         };
-        remote.files()
+        remote.into_iter().flat_map(Remote::files)
     }
 
     /// Shakes hands with the server and returns a sentence for people.
@@ -129,6 +147,7 @@ impl Config {
         match self {
             Self::Rest(config) => Ok(rest::probe(config).await?),
             Self::Influx(config) => Ok(influx::probe(config).await?),
+            Self::Csv(config) | Self::Jsonl(config) => Ok(files::probe(config).await?),
         }
     }
 
@@ -152,6 +171,14 @@ impl Config {
                 let sender = influx::Influx::new(config)?;
                 let shared = &config.remote.delivery;
                 delivery::run(sender, shared, cursor, status, shutdown).await;
+            }
+            Self::Csv(config) => {
+                let sender = files::Files::new(config, files::Format::Csv, cursor.output());
+                delivery::run(sender, &config.delivery, cursor, status, shutdown).await;
+            }
+            Self::Jsonl(config) => {
+                let sender = files::Files::new(config, files::Format::Jsonl, cursor.output());
+                delivery::run(sender, &config.delivery, cursor, status, shutdown).await;
             }
         }
         Ok(())

@@ -1,0 +1,138 @@
+//! Comma-separated values (RFC 4180): one line for each register.
+//!
+//! ```csv
+//! time,meter,obis,name,value,unit,status
+//! 2026-11-22T17:53:00.123Z,1 DZG00 4208 2910,1-0:1.8.0*255,Import total (A+),5430157.7,Wh,1835268
+//! ```
+
+use core::fmt::{self, Display, Write};
+
+use super::{Hex, Octets, Stamped};
+use crate::Unit;
+use crate::reading::{Register, Value};
+
+/// The first line: the names of the columns.
+pub const HEADER: &str = "time,meter,obis,name,value,unit,status\r\n";
+
+/// Writes a line for each register of a reading. What a register does not have is left empty.
+pub fn write(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
+    for register in stamped.reading.registers() {
+        write!(
+            out,
+            "{},{},",
+            stamped.time,
+            Field(stamped.reading.meter_id())
+        )?;
+        write_register(&register, out)?;
+        out.write_str("\r\n")?;
+    }
+    Ok(())
+}
+
+fn write_register(register: &Register<'_>, out: &mut impl Write) -> fmt::Result {
+    write!(out, "{},", register.obis)?;
+    if let Some(description) = register.description() {
+        write!(out, "{}", Field(description.name))?;
+    }
+    write!(out, ",{},", Field(Text(register.value)))?;
+    if let Some(symbol) = register.unit.and_then(Unit::symbol) {
+        write!(out, "{}", Field(symbol))?;
+    }
+    out.write_char(',')?;
+    register
+        .status
+        .map_or(Ok(()), |status| write!(out, "{status}"))
+}
+
+/// A value without quotes: an exact number, text, a truth, seconds, or nothing.
+struct Text<'a>(Value<'a>);
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Number(number) => number.fmt(f),
+            Value::Bool(value) => value.fmt(f),
+            Value::Time(time) => time.seconds().fmt(f),
+            Value::Octets(octets) => Octets(octets).fmt(f),
+            Value::Unknown(bytes) => Hex(bytes).fmt(f),
+            Value::Absent => Ok(()),
+        }
+    }
+}
+
+/// Prints something as a field, in quotes where it needs them.
+struct Field<T>(T);
+
+impl<T: Display> Display for Field<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut needs = Needs(false);
+        write!(needs, "{}", self.0)?;
+        if !needs.0 {
+            return self.0.fmt(f);
+        }
+        f.write_char('"')?;
+        write!(Doubling(f), "{}", self.0)?;
+        f.write_char('"')
+    }
+}
+
+/// Finds out whether a text needs quotes.
+struct Needs(bool);
+
+impl Write for Needs {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 |= text.contains([',', '"', '\r', '\n']);
+        Ok(())
+    }
+}
+
+/// Passes text on with its quotes doubled.
+struct Doubling<'f, 'a>(&'f mut fmt::Formatter<'a>);
+
+impl Write for Doubling<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive('"') {
+            self.0.write_str(part)?;
+            if part.ends_with('"') {
+                self.0.write_char('"')?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use proptest::prelude::*;
+    use std::string::{String, ToString};
+
+    #[test]
+    fn fields_as_rfc_4180_wants_them() {
+        for (text, field) in [
+            ("", ""),
+            ("Wh", "Wh"),
+            ("a b", "a b"),
+            ("a,b", "\"a,b\""),
+            ("5\"", "\"5\"\"\""),
+            ("\"\"", "\"\"\"\"\"\""),
+            ("a\nb", "\"a\nb\""),
+        ] {
+            assert_eq!(Field(text).to_string(), field);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back(text in "[a,\"\\r\\n]{0,12}") {
+            let field = Field(&text).to_string();
+            let read: String = match field.strip_prefix('"').and_then(|field| field.strip_suffix('"')) {
+                Some(quoted) => quoted.replace("\"\"", "\""),
+                None => field.clone(),
+            };
+            prop_assert_eq!(read, text);
+        }
+    }
+}

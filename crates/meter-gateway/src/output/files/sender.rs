@@ -1,0 +1,185 @@
+//! Readings in, lines on the disk out.
+
+use std::fmt::{Display, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use meter_core::{Reading, Stamped, payload};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep_until};
+
+use super::Format;
+use super::archive::Policy;
+use super::config::Config;
+use super::day::Day;
+use super::trouble::Trouble;
+use super::writer::Writer;
+use crate::journal::Record;
+use crate::output::delivery::{Failure, Sender, Sent};
+
+/// The most readings that are written at once; each time waits for the disk.
+const MOST: usize = 100;
+/// So many bytes of readings are worth a write, however few they are.
+const ENOUGH: usize = 128 << 10;
+/// How long after a look at the days that are over the next one is taken.
+const TIDY_EVERY: Duration = Duration::from_mins(10);
+
+/// One output into files at work.
+#[derive(Debug)]
+pub(in crate::output) struct Files {
+    format: Format,
+    config: Config,
+    /// Shared with the thread that writes, which goes on when nobody waits for it any more.
+    writer: Arc<Mutex<Writer>>,
+    most: usize,
+    /// Fresh readings are collected until then.
+    collect_until: Instant,
+    tidy_at: Instant,
+    /// All that may be in the files already has come again, if it had to.
+    caught_up: bool,
+}
+
+impl Files {
+    pub(in crate::output) fn new(config: &Config, format: Format, output: &str) -> Self {
+        let rate = config.delivery.max_rate.map_or(MOST, |rate| {
+            usize::try_from(rate.get()).unwrap_or(usize::MAX)
+        });
+        let writer = Writer::new(config.directory.clone(), output, format);
+        Self {
+            format,
+            config: config.clone(),
+            writer: Arc::new(Mutex::new(writer)),
+            most: rate.min(MOST),
+            collect_until: Instant::now(),
+            tidy_at: Instant::now(),
+            caught_up: false,
+        }
+    }
+
+    /// Lets a thread work that may wait for the disk.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> T + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let writer = Arc::clone(&self.writer);
+        let done = spawn_blocking(move || {
+            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut writer)
+        });
+        done.await
+            .map_err(|error| Trouble::stopped(&self.config.directory, &error))
+    }
+
+    /// Looks after the days that are over, when it is time to.
+    async fn tidy(&mut self) {
+        if !self.caught_up || Instant::now() < self.tidy_at {
+            return;
+        }
+        let policy = Policy {
+            compress_after: self.config.compress_after.get(),
+            keep_days: self.config.keep_days,
+        };
+        let more = self.on_disk(move |writer| writer.tidy(policy)).await;
+        self.tidy_at = Instant::now();
+        if !more.unwrap_or(false) {
+            self.tidy_at += TIDY_EVERY.min(policy.compress_after);
+        }
+    }
+}
+
+impl Sender for Files {
+    const SUSPECT_KEYS: &'static str = "directory";
+
+    fn to(&self) -> impl Display + Send {
+        self.config.directory.display()
+    }
+
+    fn most(&self) -> usize {
+        self.most
+    }
+
+    async fn send(&mut self, records: &[Record]) -> Result<Sent, Failure> {
+        self.tidy().await;
+        let days = write(records, self.format)?;
+        let bytes: usize = records.iter().map(|record| record.body.len()).sum();
+        let backlog = records.len() >= self.most || bytes >= ENOUGH;
+        if !backlog {
+            sleep_until(self.collect_until).await;
+        }
+        let written = self
+            .on_disk(move |writer| append(writer, &days, backlog))
+            .await;
+        self.collect_until = Instant::now() + self.config.sync_interval.get();
+        self.caught_up |= !backlog;
+        match written? {
+            (0, Some(trouble)) => Err(trouble.into()),
+            (readings, _) => Ok(Sent::all(readings)),
+        }
+    }
+
+    async fn idle(&mut self) -> Failure {
+        self.caught_up = true;
+        loop {
+            sleep_until(self.tidy_at).await;
+            self.tidy().await;
+        }
+    }
+}
+
+/// Lines for the file of one day.
+#[derive(Debug)]
+struct Lines {
+    day: Day,
+    text: String,
+    /// Of how many readings.
+    readings: usize,
+}
+
+/// Readings as lines, in their order.
+fn write(records: &[Record], format: Format) -> Result<Vec<Lines>, Failure> {
+    let mut days: Vec<Lines> = Vec::new();
+    for (index, record) in records.iter().enumerate() {
+        let unreadable = |why| Failure::Unreadable { index, why };
+        let reading = Reading::from_bytes(&record.body).map_err(|e| unreadable(e.to_string()))?;
+        let stamped = Stamped {
+            time: record.time,
+            reading,
+        };
+        let mut text = String::new();
+        let written = match format {
+            Format::Csv => payload::csv(&stamped, &mut text),
+            Format::Jsonl => {
+                payload::json(&[stamped], &mut text).and_then(|()| text.write_char('\n'))
+            }
+        };
+        written.map_err(|e| unreadable(e.to_string()))?;
+        let day = Day::of(record.time);
+        match days.last_mut().filter(|last| last.day == day) {
+            Some(last) => {
+                last.text.push_str(&text);
+                last.readings += 1;
+            }
+            None => days.push(Lines {
+                day,
+                text,
+                readings: 1,
+            }),
+        }
+    }
+    Ok(days)
+}
+
+/// Returns how many readings are on the disk, and what is in the way of the others.
+fn append(writer: &mut Writer, days: &[Lines], backlog: bool) -> (usize, Option<Trouble>) {
+    let mut readings = 0;
+    for lines in days {
+        if let Err(trouble) = writer.append(&lines.day, &lines.text) {
+            return (readings, Some(trouble));
+        }
+        readings += lines.readings;
+    }
+    if !backlog {
+        writer.forget_known();
+    }
+    (readings, None)
+}
