@@ -230,5 +230,8 @@ fn the_schema_tells_the_kinds_apart() {
         kinds.collect::<Vec<_>>()
     };
     assert_eq!(names("input"), ["serial", "tcp", "http", "file"]);
-    assert_eq!(names("output"), ["rest", "influx", "csv", "jsonl"]);
+    assert_eq!(
+        names("output"),
+        ["rest", "influx", "volkszaehler", "csv", "jsonl"]
+    );
 }

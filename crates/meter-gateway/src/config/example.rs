@@ -31,13 +31,14 @@ const INTRODUCTION: &str = "\
 ";
 
 /// What a table of each kind is called in the example: `[input.house]`.
-const NAMES: [(&str, &str); 8] = [
+const NAMES: [(&str, &str); 9] = [
     ("serial", "house"),
     ("tcp", "cellar"),
     ("http", "pulse"),
     ("file", "replay"),
     ("rest", "backend"),
     ("influx", "history"),
+    ("volkszaehler", "middleware"),
     ("csv", "table"),
     ("jsonl", "lines"),
 ];
@@ -71,6 +72,16 @@ fn examples(kind: &str) -> Value {
             "tags": { "site": "roof" },
             "meters": ["1 EMH00 1059 9732"],
             "max_rate": 1000,
+            "ca_file": "/etc/meterline/ca.pem",
+            "client_cert": "/etc/meterline/client.pem",
+            "client_key": "/etc/meterline/client.key",
+        }),
+        "volkszaehler" => json!({
+            "url": "https://vz.example.org/middleware.php",
+            "channels": { "1.8.0": "6836dd20-00d5-11e0-bab1-856ed5f959ae" },
+            "username": "meterline",
+            "meters": ["1 EMH00 1059 9732"],
+            "max_rate": 100,
             "ca_file": "/etc/meterline/ca.pem",
             "client_cert": "/etc/meterline/client.pem",
             "client_key": "/etc/meterline/client.key",

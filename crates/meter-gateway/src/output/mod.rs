@@ -9,6 +9,7 @@ pub mod files;
 pub mod influx;
 pub mod post;
 pub mod rest;
+pub mod volkszaehler;
 
 mod delivery;
 
@@ -38,6 +39,8 @@ pub enum Config {
     Rest(rest::Config),
     /// To `InfluxDB` or `VictoriaMetrics`.
     Influx(influx::Config),
+    /// To volkszaehler, or as vzlogger pushes.
+    Volkszaehler(volkszaehler::Config),
     /// Into files, a line for each register: a file for each day, compressed when the day is over.
     Csv(files::Config),
     /// Into files, a line of JSON for each reading: a file for each day, compressed when the day is over.
@@ -90,6 +93,9 @@ pub enum ConfigError {
     /// Those of an output to `InfluxDB`.
     #[error(transparent)]
     Influx(#[from] influx::ConfigError),
+    /// Those of an output to volkszaehler.
+    #[error(transparent)]
+    Volkszaehler(#[from] volkszaehler::ConfigError),
     /// The settings of an output into files.
     #[error(transparent)]
     Files(#[from] files::ConfigError),
@@ -104,6 +110,9 @@ pub enum ProbeError {
     /// An `InfluxDB`.
     #[error(transparent)]
     Influx(#[from] influx::ProbeError),
+    /// A middleware of volkszaehler.
+    #[error(transparent)]
+    Volkszaehler(#[from] volkszaehler::ProbeError),
     /// The directory of an output into files.
     #[error(transparent)]
     Files(#[from] files::Trouble),
@@ -116,6 +125,7 @@ impl ConfigError {
         match self {
             Self::Rest(error) => error.key(),
             Self::Influx(error) => error.key(),
+            Self::Volkszaehler(error) => error.key(),
             Self::Files(error) => Some(error.key()),
         }
     }
@@ -128,6 +138,7 @@ impl Config {
         match self {
             Self::Rest(config) => Ok(config.validate()?),
             Self::Influx(config) => Ok(config.validate()?),
+            Self::Volkszaehler(config) => Ok(config.validate()?),
             Self::Csv(config) | Self::Jsonl(config) => Ok(config.validate()?),
         }
     }
@@ -137,6 +148,7 @@ impl Config {
         let remote = match self {
             Self::Rest(config) => Some(&config.remote),
             Self::Influx(config) => Some(&config.remote),
+            Self::Volkszaehler(config) => Some(&config.remote),
             Self::Csv(_) | Self::Jsonl(_) => None,
         };
         remote.into_iter().flat_map(Remote::files)
@@ -147,6 +159,7 @@ impl Config {
         match self {
             Self::Rest(config) => Ok(rest::probe(config).await?),
             Self::Influx(config) => Ok(influx::probe(config).await?),
+            Self::Volkszaehler(config) => Ok(volkszaehler::probe(config).await?),
             Self::Csv(config) | Self::Jsonl(config) => Ok(files::probe(config).await?),
         }
     }
@@ -169,6 +182,11 @@ impl Config {
             }
             Self::Influx(config) => {
                 let sender = influx::Influx::new(config)?;
+                let shared = &config.remote.delivery;
+                delivery::run(sender, shared, cursor, status, shutdown).await;
+            }
+            Self::Volkszaehler(config) => {
+                let sender = volkszaehler::Volkszaehler::new(config)?;
                 let shared = &config.remote.delivery;
                 delivery::run(sender, shared, cursor, status, shutdown).await;
             }

@@ -198,6 +198,12 @@ impl Running {
         .await
     }
 
+    /// What it complains of once it is in this state.
+    pub async fn complaint(&self, state: State) -> Result<String> {
+        let status = self.until("in trouble", |status| status.state == state);
+        Ok(status.await?.last_error.unwrap_or_default())
+    }
+
     pub async fn stop(self) -> Result {
         // It may have ended by itself.
         let _ = self.stop.send(());

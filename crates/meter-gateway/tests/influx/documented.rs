@@ -215,10 +215,8 @@ async fn what_somebody_has_to_mend_is_named() -> Result {
             .ok_or("no complaint")?;
         assert_says(&error.to_string(), &words);
         let running = setup.stage.start(setup.output()).await?;
-        let stuck = running.until("misconfigured", |status| {
-            status.state == State::Misconfigured
-        });
-        assert_says(&stuck.await?.last_error.unwrap_or_default(), &words);
+        let error = running.complaint(State::Misconfigured).await?;
+        assert_says(&error, &words);
         running.until_delivered().await?;
         running.stop().await?;
     }

@@ -144,8 +144,7 @@ async fn the_rows_are_those_of_the_journal_after_a_fault_run() -> Result {
     influxd.server.end(Signal::KILL);
     stage.append_all(21..80).await?;
     let running = stage.start(output(&config)).await?;
-    let away = running.until("retrying", |status| status.state == State::Retrying);
-    let error = away.await?.last_error.unwrap_or_default();
+    let error = running.complaint(State::Retrying).await?;
     assert_says(
         &error,
         &["http://localhost:", "refuses connections on port"],
@@ -255,10 +254,8 @@ async fn what_somebody_has_to_mend_is_named_and_loses_nothing() -> Result {
         let stage = Stage::new().await?;
         stage.append_all(0..5).await?;
         let running = stage.start(output(&config)).await?;
-        let stuck = running.until("misconfigured", |status| {
-            status.state == State::Misconfigured
-        });
-        assert_says(&stuck.await?.last_error.unwrap_or_default(), &words);
+        let error = running.complaint(State::Misconfigured).await?;
+        assert_says(&error, &words);
         running.stop().await?;
         assert_eq!(stage.warnings().len(), 1, "{:?}", stage.warnings());
         assert_eq!(stage.deliver_all(output(&right)).await?.delivered, 5);
@@ -320,8 +317,7 @@ async fn a_certificate_is_verified() -> Result {
     let other = https(&authority, &["elsewhere.example"], influxd.directory.path())?;
     influxd.run(&other).await?;
     let running = stage.start(output(&config)).await?;
-    let refused = running.until("refused", |status| status.last_error.is_some());
-    let error = refused.await?.last_error.unwrap_or_default();
+    let error = running.complaint(State::Retrying).await?;
     assert_says(&error, &["is for elsewhere.example, not for localhost"]);
     running.stop().await?;
 

@@ -18,23 +18,15 @@ mod sender;
 pub use config::{Config, ConfigError, Version};
 pub(super) use sender::Influx;
 
-use super::post::Error;
+use super::post;
 
 /// Why a server was not found good.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// The settings cannot work.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The server cannot be reached, is not trusted, does not let us in, or lacks the database.
-    #[error(transparent)]
-    Server(#[from] Error),
-}
+pub type ProbeError = post::ProbeError<ConfigError>;
 
 /// Asks the server to write nothing, which shows whether it would write readings, and returns a
 /// sentence for people.
 pub async fn probe(config: &Config) -> Result<String, ProbeError> {
-    let mut influx = Influx::new(config)?;
+    let mut influx = Influx::new(config).map_err(ProbeError::Config)?;
     influx.write_nothing().await?;
     let (to, trust) = (influx.endpoint().redacted(), influx.endpoint().trust());
     let place = match (&config.bucket, &config.database) {

@@ -40,6 +40,23 @@ pub enum Error {
     },
 }
 
+/// Why a server was not found good, where `C` is what can be wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError<C: std::error::Error + 'static> {
+    /// The settings cannot work.
+    #[error(transparent)]
+    Config(C),
+    /// The server cannot be reached, is not trusted, does not let us in, or lacks a place for readings.
+    #[error(transparent)]
+    Server(Error),
+}
+
+impl<C: std::error::Error> From<Error> for ProbeError<C> {
+    fn from(error: Error) -> Self {
+        Self::Server(error)
+    }
+}
+
 /// What passes by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Obstacle {
@@ -80,9 +97,9 @@ pub enum Refusal {
     /// A redirect that is not followed.
     #[error(transparent)]
     Redirect(#[from] BadRedirect),
-    /// Nothing can be sent.
-    #[error("nothing is sent, because {0}")]
-    Unsent(String),
+    /// What the output itself finds wrong.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// What to check when a server refuses, in the words of the output's keys.

@@ -18,5 +18,5 @@ mod secrets;
 pub(super) use client::{Client, Settings, basic_authorization};
 pub(super) use endpoint::Endpoint;
 pub use endpoint::{BadRedirect, RedactedUrl, UrlError};
-pub use error::{Advice, Answer, Error, Obstacle, Refusal};
+pub use error::{Advice, Answer, Error, Obstacle, ProbeError, Refusal};
 pub(super) use secrets::Secrets;

@@ -11,23 +11,15 @@ mod template;
 pub use config::{Config, ConfigError, Format, Method};
 pub(super) use sender::Rest;
 
-use super::post::Error;
+use super::post;
 
 /// Why a server was not found good.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// The settings cannot work.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The server cannot be reached, is not trusted, or does not let us in.
-    #[error(transparent)]
-    Server(#[from] Error),
-}
+pub type ProbeError = post::ProbeError<ConfigError>;
 
 /// Shakes hands with the server (name, connection, TLS, HTTP) without sending a
 /// reading, and returns a sentence for people.
 pub async fn probe(config: &Config) -> Result<String, ProbeError> {
-    let mut rest = Rest::new(config)?;
+    let mut rest = Rest::new(config).map_err(ProbeError::Config)?;
     let status = rest.options().await?;
     let to = rest.endpoint().redacted();
     let trust = rest.endpoint().trust();

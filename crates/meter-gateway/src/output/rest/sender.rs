@@ -89,7 +89,9 @@ impl Sender for Rest {
             NoBody::Unreadable { index, reason } => Failure::Unreadable { index, why: reason },
             NoBody::Template(reason) => {
                 let to = self.endpoint.redacted();
-                let cause = Refusal::Unsent(format!("the template fails: {reason}"));
+                let cause = Refusal::Other(format!(
+                    "nothing is sent, because the template fails: {reason}"
+                ));
                 Error::Misconfigured { to, cause }.failure(records.len())
             }
         })?;
