@@ -160,12 +160,16 @@ fn a_misspelt_variable_of_a_template() {
 
 #[test]
 fn what_is_missing_is_no_fault_but_is_said() {
-    let gaps = |text| Config::parse("meterline.toml", text).map(|config| config.gaps().len());
+    let gaps = |text: &str| Config::parse("meterline.toml", text).map(|config| config.gaps().len());
     let output = "[output.a]\ntype = \"rest\"\nurl = \"https://example.org/\"\n";
     assert_eq!(gaps(""), Ok(2));
     assert_eq!(gaps(output), Ok(1));
     let input = "[input.a]\ntype = \"serial\"\nport = \"auto\"\n";
     assert_eq!(gaps(&format!("{input}{output}")), Ok(0));
+    // Those who only want to be asked have no output.
+    assert_eq!(gaps(&format!("{input}[http]\n")), Ok(0));
+    let mute = "[http]\nmetrics = false\napi = false\n";
+    assert_eq!(gaps(&format!("{input}{output}{mute}")), Ok(1));
 }
 
 #[test]

@@ -370,10 +370,13 @@ fn check_tells_what_is_right_and_what_is_wrong() -> Outcome {
     let (_meter, id) = simulate("mme40", &link)?;
     let file = dir.path().join("meterline.toml");
     let state = dir.path().join("state");
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?;
     fs::write(
         &file,
         format!(
             "state_dir = {state:?}\n\
+             [http]\nlisten = \"{address}\"\n\
              [input.house]\ntype = \"serial\"\nport = {link:?}\n\
              [input.gone]\ntype = \"serial\"\nport = \"/dev/ttyUSB77\"\n\
              [output.away]\ntype = \"rest\"\nurl = \"https://localhost:9/readings\"\n"
@@ -405,6 +408,10 @@ fn check_tells_what_is_right_and_what_is_wrong() -> Outcome {
     );
     assert!(
         about("[output.away]").starts_with("wrong") && about("[output.away]").contains("refuses"),
+        "{told}"
+    );
+    assert!(
+        about("[http]").starts_with("wrong") && about("[http]").contains("write another port"),
         "{told}"
     );
     assert!(!state.exists(), "check leaves nothing behind");

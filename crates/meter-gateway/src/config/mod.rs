@@ -96,9 +96,13 @@ impl Config {
                      (`meterline ports` shows what is plugged in)";
         let output = "there is no [output.NAME] in the configuration, so readings are kept in the \
                       journal and sent nowhere";
+        let http = "[http] turns everything off, so its server answers nothing";
+        let mute = |http: &serve::Config| http.shows_nothing();
         let gaps = [
             self.input.is_empty().then_some(input),
-            self.output.is_empty().then_some(output),
+            // Those who only want to be asked have no output.
+            (self.output.is_empty() && self.http.is_none()).then_some(output),
+            self.http.as_ref().is_some_and(mute).then_some(http),
         ];
         let gaps = gaps.into_iter().flatten().map(str::to_owned);
         gaps.chain(self.twins()).collect()

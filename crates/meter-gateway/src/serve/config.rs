@@ -65,6 +65,20 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether no face is turned on.
+    #[must_use]
+    pub fn shows_nothing(&self) -> bool {
+        let faces = [
+            self.metrics,
+            self.api,
+            self.vzlogger,
+            self.tasmota,
+            self.ecotracker,
+            self.shelly.is_some(),
+        ];
+        !faces.contains(&true)
+    }
+
     /// What is wrong with the settings together: the key, and what to do.
     #[must_use]
     pub fn fault(&self) -> Option<(&'static str, &'static str)> {

@@ -1,7 +1,10 @@
 //! The short answers by UDP that batteries steer by.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio::net::UdpSocket;
+use tokio::time::sleep;
 
 use super::{Shelly, status};
 use crate::serve::object::Object;
@@ -9,6 +12,9 @@ use crate::serve::shown::Unavailable;
 
 /// No request is longer.
 const LONGEST: usize = 1024;
+
+/// The pause after an error of the socket.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers until it is dropped. What is no request, and what cannot be answered honestly, gets no answer.
 pub(in crate::serve) async fn answer(shelly: Shelly, socket: UdpSocket) {
@@ -19,7 +25,7 @@ pub(in crate::serve) async fn answer(shelly: Shelly, socket: UdpSocket) {
             // An answer to somebody who was gone already comes back as an error.
             Err(error) => {
                 tracing::debug!("http: {error}");
-                tokio::task::yield_now().await;
+                sleep(PAUSE).await;
                 continue;
             }
         };
