@@ -6,15 +6,14 @@
 //!
 //! | module | what it answers |
 //! |---|---|
-//! | [`metrics`] | `/metrics`, for Prometheus |
-//! | [`api`] | `/api/v1/`, for dashboards |
-//! | [`vzlogger`] | `/` and `/<uuid>`, as vzlogger does |
-//! | [`tasmota`] | `/cm`, as a Tasmota head does |
-//! | [`ecotracker`] | `/v1/json`, as everHome's device does |
-//! | [`shelly`] | `/rpc` and UDP, as a Shelly meter does |
+//! | `metrics` | `/metrics`, for Prometheus |
+//! | `api` | `/api/v1/`, for dashboards |
+//! | `vzlogger` | `/` and `/<uuid>`, as vzlogger does |
+//! | `tasmota` | `/cm`, as a Tasmota head does |
+//! | `ecotracker` | `/v1/json`, as everHome's device does |
+//! | `shelly` | `/rpc` and UDP, as a Shelly meter does |
 //!
-//! A value that is older than a few of its meter's readings is unavailable everywhere: see
-//! [`Glance::is_fresh`].
+//! A value that is older than a few of its meter's readings is unavailable everywhere.
 
 mod api;
 mod config;
