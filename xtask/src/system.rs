@@ -58,6 +58,12 @@ const TOOLS: &[Tool] = &[
         essential: false,
     },
     Tool {
+        program: "psql",
+        package: "postgresql",
+        purpose: "comes with the real database that the tests of the output postgres deliver to",
+        essential: false,
+    },
+    Tool {
         program: "promtool",
         package: "prometheus",
         purpose: "says in tests whether the metrics are as Prometheus wants them",

@@ -232,6 +232,6 @@ fn the_schema_tells_the_kinds_apart() {
     assert_eq!(names("input"), ["serial", "tcp", "http", "file"]);
     assert_eq!(
         names("output"),
-        ["rest", "influx", "volkszaehler", "csv", "jsonl"]
+        ["rest", "influx", "volkszaehler", "csv", "jsonl", "postgres"]
     );
 }

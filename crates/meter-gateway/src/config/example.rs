@@ -31,7 +31,7 @@ const INTRODUCTION: &str = "\
 ";
 
 /// What a table of each kind is called in the example: `[input.house]`.
-const NAMES: [(&str, &str); 9] = [
+const NAMES: [(&str, &str); 10] = [
     ("serial", "house"),
     ("tcp", "cellar"),
     ("http", "pulse"),
@@ -41,6 +41,7 @@ const NAMES: [(&str, &str); 9] = [
     ("volkszaehler", "middleware"),
     ("csv", "table"),
     ("jsonl", "lines"),
+    ("postgres", "database"),
 ];
 
 const TEMPLATE: &str = "{\"meter\": {{ meter | tojson }}, \"time\": {{ time_ms }}, \
@@ -82,6 +83,14 @@ fn examples(kind: &str) -> Value {
             "username": "meterline",
             "meters": ["1 EMH00 1059 9732"],
             "max_rate": 100,
+            "ca_file": "/etc/meterline/ca.pem",
+            "client_cert": "/etc/meterline/client.pem",
+            "client_key": "/etc/meterline/client.key",
+        }),
+        "postgres" => json!({
+            "password": "file:/etc/meterline/postgres",
+            "meters": ["1 EMH00 1059 9732"],
+            "max_rate": 1000,
             "ca_file": "/etc/meterline/ca.pem",
             "client_cert": "/etc/meterline/client.pem",
             "client_key": "/etc/meterline/client.key",

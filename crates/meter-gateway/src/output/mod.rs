@@ -8,6 +8,7 @@
 pub mod files;
 pub mod influx;
 pub mod post;
+pub mod postgres;
 pub mod rest;
 pub mod volkszaehler;
 
@@ -45,6 +46,8 @@ pub enum Config {
     Csv(files::Config),
     /// Into files, a line of JSON for each reading: a file for each day, compressed when the day is over.
     Jsonl(files::Config),
+    /// To `PostgreSQL` or `TimescaleDB`, a row for each register.
+    Postgres(postgres::Config),
 }
 
 /// What an output is doing, for people.
@@ -99,6 +102,9 @@ pub enum ConfigError {
     /// The settings of an output into files.
     #[error(transparent)]
     Files(#[from] files::ConfigError),
+    /// Those of an output to `PostgreSQL`.
+    #[error(transparent)]
+    Postgres(#[from] postgres::ConfigError),
 }
 
 /// Why a server was not found good.
@@ -116,6 +122,9 @@ pub enum ProbeError {
     /// The directory of an output into files.
     #[error(transparent)]
     Files(#[from] files::Trouble),
+    /// A `PostgreSQL`.
+    #[error(transparent)]
+    Postgres(#[from] postgres::ProbeError),
 }
 
 impl ConfigError {
@@ -127,6 +136,7 @@ impl ConfigError {
             Self::Influx(error) => error.key(),
             Self::Volkszaehler(error) => error.key(),
             Self::Files(error) => Some(error.key()),
+            Self::Postgres(error) => error.key(),
         }
     }
 }
@@ -140,6 +150,7 @@ impl Config {
             Self::Influx(config) => Ok(config.validate()?),
             Self::Volkszaehler(config) => Ok(config.validate()?),
             Self::Csv(config) | Self::Jsonl(config) => Ok(config.validate()?),
+            Self::Postgres(config) => Ok(config.validate()?),
         }
     }
 
@@ -149,6 +160,7 @@ impl Config {
             Self::Rest(config) => Some(&config.remote),
             Self::Influx(config) => Some(&config.remote),
             Self::Volkszaehler(config) => Some(&config.remote),
+            Self::Postgres(config) => Some(&config.remote),
             Self::Csv(_) | Self::Jsonl(_) => None,
         };
         remote.into_iter().flat_map(Remote::files)
@@ -161,6 +173,7 @@ impl Config {
             Self::Influx(config) => Ok(influx::probe(config).await?),
             Self::Volkszaehler(config) => Ok(volkszaehler::probe(config).await?),
             Self::Csv(config) | Self::Jsonl(config) => Ok(files::probe(config).await?),
+            Self::Postgres(config) => Ok(postgres::probe(config).await?),
         }
     }
 
@@ -197,6 +210,11 @@ impl Config {
             Self::Jsonl(config) => {
                 let sender = files::Files::new(config, files::Format::Jsonl, cursor.output());
                 delivery::run(sender, &config.delivery, cursor, status, shutdown).await;
+            }
+            Self::Postgres(config) => {
+                let sender = postgres::Postgres::new(config)?;
+                let shared = &config.remote.delivery;
+                delivery::run(sender, shared, cursor, status, shutdown).await;
             }
         }
         Ok(())

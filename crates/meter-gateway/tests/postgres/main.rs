@@ -1,0 +1,7 @@
+//! The output `postgres` against a `PostgreSQL` of its own.
+
+mod faults;
+mod login;
+mod rows;
+mod server;
+mod setup;
