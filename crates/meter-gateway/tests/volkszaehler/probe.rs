@@ -1,6 +1,7 @@
 //! What `meterline check` says.
 
 use meter_gateway::output::volkszaehler;
+use meter_sim::backend::{self, Answer, Backend, Behaviour};
 
 use crate::delivering::*;
 use crate::middleware::{IMPORT, Middleware, config};
@@ -48,5 +49,20 @@ async fn channels_that_are_wrong() -> Result {
         &error.to_string(),
         &["is not the middleware", "/middleware.php"],
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_server_that_refuses_the_path() -> Result {
+    let plain = backend::Config {
+        tls: false,
+        ..backend::Config::default()
+    };
+    let server = Backend::start(plain)?;
+    let refused = Answer::status(400).body("unsupported path requested");
+    server.set_behaviour(Behaviour::always(refused));
+    let error = volkszaehler::probe(&config(server.port())).await.err();
+    let words = error.ok_or("no complaint")?.to_string();
+    assert_says(&words, &["unsupported path", "is not the middleware"]);
     Ok(())
 }

@@ -49,6 +49,15 @@ pub(super) fn sorted(error: Error) -> Error {
             let cause = Refusal::Answered { answer, advice };
             Error::Misconfigured { to, cause }
         }
+        // Something else is listening, which knows nothing of values.
+        Error::Rejected { to, answer }
+            if answer.status == StatusCode::BAD_REQUEST
+                && serde_json::from_str::<Exception>(&answer.whole).is_err() =>
+        {
+            let advice = NO_MIDDLEWARE;
+            let cause = Refusal::Answered { answer, advice };
+            Error::Misconfigured { to, cause }
+        }
         error => error,
     }
 }
