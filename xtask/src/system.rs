@@ -58,7 +58,7 @@ const TOOLS: &[Tool] = &[
         essential: false,
     },
     Tool {
-        program: "psql",
+        program: "pg_ctlcluster",
         package: "postgresql",
         purpose: "comes with the real database that the tests of the output postgres deliver to",
         essential: false,
