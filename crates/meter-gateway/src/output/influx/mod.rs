@@ -2,7 +2,7 @@
 //!
 //! A reading is a point of one measurement at the time when it was taken, with the meter's number as
 //! a tag. A point that is written again changes nothing. What answers lead to is said in
-//! [`post`](super::post); beyond that:
+//! [`post`]; beyond that:
 //!
 //! | answer | what happens |
 //! |---|---|

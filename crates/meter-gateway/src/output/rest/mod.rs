@@ -1,6 +1,6 @@
 //! Readings to an HTTP API, by POST.
 //!
-//! What its answers lead to is said in [`post`](super::post). A 413 makes batches smaller for good;
+//! What its answers lead to is said in [`post`]. A 413 makes batches smaller for good;
 //! what else is not wanted is halved until the refused readings are found, which are set aside.
 
 mod config;
