@@ -11,7 +11,7 @@
 use core::fmt::{self, Write};
 
 use super::{JsonString, Stamped};
-use crate::decimal::Decimal;
+use crate::decimal::{Cut, Decimal};
 use crate::names::Conductor;
 use crate::reading::Reading;
 use crate::{Obis, Unit};
@@ -24,18 +24,50 @@ pub fn write(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
         "{{\"devid\":{}",
         JsonString(reading.meter_id().classic())
     )?;
-    for (key, value) in [
+    for (key, value) in values(reading) {
+        write!(out, ",\"{key}\":\"{value}\"")?;
+    }
+    out.write_char('}')
+}
+
+/// Writes one reading as the predecessor's version for MQTT did: with its time, and numbers as numbers.
+///
+/// ```json
+/// {"device_id":"myDevice","timestamp":"2020-06-14T12:00:00.000Z","properties":[
+///  {"name":"devid","value":"1ESY11 62232997","last_changed":"2020-06-14T12:00:00.000Z"},
+///  {"name":"1.8.0_Wh","value":2941646.1,"last_changed":"2020-06-14T12:00:00.000Z"}]}
+/// ```
+///
+/// `device_id` was its client id at the broker.
+pub fn mqtt(stamped: &Stamped<'_>, device_id: &str, out: &mut impl Write) -> fmt::Result {
+    let Stamped { time, reading } = stamped;
+    write!(
+        out,
+        "{{\"device_id\":{},\"timestamp\":\"{time}\",\"properties\":[\
+         {{\"name\":\"devid\",\"value\":{},\"last_changed\":\"{time}\"}}",
+        JsonString(device_id),
+        JsonString(reading.meter_id().classic())
+    )?;
+    for (key, value) in values(reading) {
+        write!(
+            out,
+            ",{{\"name\":\"{key}\",\"value\":{value},\"last_changed\":\"{time}\"}}"
+        )?;
+    }
+    out.write_str("]}")
+}
+
+/// The values that the predecessor sent, as far as the meter has them, with one decimal.
+fn values(reading: &Reading<'_>) -> impl Iterator<Item = (&'static str, Cut)> {
+    let values = [
         ("1.8.0_Wh", import(reading)),
         ("16.7.0_W", reading.power()),
         ("36.7.0_W", reading.power_of(Conductor::L1)),
         ("56.7.0_W", reading.power_of(Conductor::L2)),
         ("76.7.0_W", reading.power_of(Conductor::L3)),
-    ] {
-        if let Some(value) = value {
-            write!(out, ",\"{key}\":\"{}\"", value.cut(1))?;
-        }
-    }
-    out.write_char('}')
+    ];
+    let values = values.into_iter();
+    values.filter_map(|(key, value)| Some((key, value?.cut(1))))
 }
 
 /// The energy drawn in total, in Wh, in whatever channel the meter counts it.

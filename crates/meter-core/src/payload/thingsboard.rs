@@ -17,6 +17,37 @@ pub fn write(readings: &[Stamped<'_>], out: &mut impl Write) -> fmt::Result {
     one_or_array(readings, out, write_one)
 }
 
+/// Writes readings of several meters for a gateway, which speaks for them: each meter is a device with the
+/// name under which the gateway has connected it.
+///
+/// ```json
+/// {"1EMH0010599732":[{"ts":1732290000000,"values":{"devid":"1EMH00 10599732","1.8.0_Wh":428896.4}}]}
+/// ```
+pub fn gateway(readings: &[Stamped<'_>], out: &mut impl Write) -> fmt::Result {
+    let mut before = "{";
+    for (index, first) in readings.iter().enumerate() {
+        let meter = first.reading.server_id();
+        let of_meter = |other: &&Stamped<'_>| other.reading.server_id() == meter;
+        if readings.iter().take(index).any(|other| of_meter(&other)) {
+            continue;
+        }
+        write!(
+            out,
+            "{before}{}:",
+            JsonString(first.reading.meter_id().compact())
+        )?;
+        let mut bracket = "[";
+        for stamped in readings.iter().filter(of_meter) {
+            out.write_str(bracket)?;
+            write_one(stamped, out)?;
+            bracket = ",";
+        }
+        out.write_char(']')?;
+        before = ",";
+    }
+    out.write_char('}')
+}
+
 fn write_one(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
     let reading = &stamped.reading;
     write!(

@@ -27,7 +27,7 @@ const STATISTICS: [Statistic<'_>; 1] = [Statistic {
 fn discovered(reading: &Reading<'_>, statistics: &[Statistic<'_>]) -> Json {
     let about = About {
         state_topic: "meterline/1EMH0010599732/state",
-        availability_topic: "meterline/cellar/availability",
+        availability_topics: &["meterline/cellar/availability"],
         expire_after: 60,
         origin: Origin {
             name: "meterline",
@@ -85,6 +85,28 @@ fn the_document_shows_what_is_sent() {
         "homeassistant/device/meterline_1EMH0010599732/config"
     );
     assert!(DOCUMENT.contains(&Topic(&reading).to_string()));
+}
+
+#[test]
+fn a_meter_is_there_when_all_who_bring_it_are() {
+    let entries = [counter(IMPORT, 2, 3)];
+    let about = About {
+        state_topic: "s",
+        availability_topics: &["host", "meter"],
+        expire_after: 0,
+        origin: Origin {
+            name: "meterline",
+            version: "0.1.0",
+            url: "https://example.org/meterline",
+        },
+        statistics: &[],
+    };
+    let mut text = String::new();
+    discovery(&reading(EMH, &entries), &about, &mut text).expect("a string takes everything");
+    let found: Json = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(found["avty"], json!([{"t": "host"}, {"t": "meter"}]));
+    assert_eq!(found["avty_mode"], "all");
+    assert_eq!(found.get("avty_t"), None);
 }
 
 #[test]

@@ -73,6 +73,43 @@ fn classic_leaves_out_what_the_meter_lacks() {
 }
 
 #[test]
+fn classic_by_mqtt_has_its_time_and_numbers() {
+    let entries = [
+        counter(IMPORT, 29_416_461_614, -4),
+        power(POWER, 81_027, -2),
+    ];
+    let stamped = stamped(reading(EASY_METER, &entries));
+    let written = text(|out| classic::mqtt(&stamped, "my \"device\"", out));
+    let time = stamped.time;
+    let wanted = format!(
+        r#"{{"device_id":"my \"device\"","timestamp":"{time}","properties":[{{"name":"devid","value":"1ESY11 62232997","last_changed":"{time}"}},{{"name":"1.8.0_Wh","value":2941646.1,"last_changed":"{time}"}},{{"name":"16.7.0_W","value":810.2,"last_changed":"{time}"}}]}}"#
+    );
+    assert_eq!(written, wanted);
+}
+
+#[test]
+fn a_gateway_of_thingsboard_speaks_for_each_meter() {
+    let (one, two) = ([counter(IMPORT, 5, 0)], [counter(IMPORT, 7, -1)]);
+    let readings = [
+        stamped(reading(EMH, &one)),
+        stamped(reading(EASY_METER, &two)),
+        stamped(reading(EMH, &two)),
+    ];
+    let written = text(|out| thingsboard::gateway(&readings, out));
+    let ts = readings[0].time.0;
+    let value = |devid, value| {
+        format!(r#"{{"ts":{ts},"values":{{"devid":"{devid}","1.8.0_Wh":{value}}}}}"#)
+    };
+    let wanted = format!(
+        r#"{{"1EMH0010599732":[{},{}],"1ESY1162232997":[{}]}}"#,
+        value("1EMH00 10599732", "5"),
+        value("1EMH00 10599732", "0.7"),
+        value("1ESY11 62232997", "0.7")
+    );
+    assert_eq!(written, wanted);
+}
+
+#[test]
 fn thingsboard_has_the_time_and_every_register() {
     let mut entries = easy_meter().to_vec();
     entries.extend([

@@ -260,10 +260,10 @@ impl<'c, C: Read + Write, T: Time> Session<'c, C, T> {
         let topic = Text::of_state(&self.target, &newest.reading).ok_or(Fault::TooLong)?;
         let fingerprint = homeassistant::fingerprint(&newest.reading);
         if !self.announced.contains(&fingerprint) {
-            let availability_topic = &Text::availability(&self.target).ok_or(Fault::TooLong)?;
+            let availability = Text::availability(&self.target).ok_or(Fault::TooLong)?;
             let about = About {
                 state_topic: &topic,
-                availability_topic,
+                availability_topics: &[&availability],
                 expire_after: discovery.expire_after,
                 origin: discovery.origin,
                 statistics,

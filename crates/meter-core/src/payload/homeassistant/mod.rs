@@ -43,8 +43,9 @@ pub const BIRTH_TOPIC: &str = "homeassistant/status";
 pub struct About<'a> {
     /// Where the state is published.
     pub state_topic: &'a str,
-    /// Where `online` and `offline` are published, the latter as last will.
-    pub availability_topic: &'a str,
+    /// Where `online` and `offline` are published, the latter as last will. The meter is there when all
+    /// of them say so.
+    pub availability_topics: &'a [&'a str],
     /// After so many seconds without a new state, what was measured counts as unavailable. Counters
     /// stay. Three or four times the interval of the states is right; 0 is never.
     pub expire_after: u32,
@@ -119,13 +120,14 @@ pub fn discovery(reading: &Reading<'_>, about: &About<'_>, out: &mut impl Write)
     }
     write!(
         out,
-        "}},\"o\":{{\"name\":{},\"sw\":{},\"url\":{}}},\"stat_t\":{},\"avty_t\":{},\"qos\":1,\"cmps\":{{",
+        "}},\"o\":{{\"name\":{},\"sw\":{},\"url\":{}}},\"stat_t\":{},",
         JsonString(about.origin.name),
         JsonString(about.origin.version),
         JsonString(about.origin.url),
         JsonString(about.state_topic),
-        JsonString(about.availability_topic),
     )?;
+    write_availability(about.availability_topics, out)?;
+    out.write_str("\"qos\":1,\"cmps\":{")?;
     let mut comma = "";
     for entity in entities(reading) {
         out.write_str(comma)?;
@@ -138,6 +140,21 @@ pub fn discovery(reading: &Reading<'_>, about: &About<'_>, out: &mut impl Write)
         comma = ",";
     }
     out.write_str("}}")
+}
+
+fn write_availability(topics: &[&str], out: &mut impl Write) -> fmt::Result {
+    if let [topic] = topics {
+        return write!(out, "\"avty_t\":{},", JsonString(topic));
+    }
+    let mut before = "\"avty\":[";
+    for topic in topics {
+        write!(out, "{before}{{\"t\":{}}}", JsonString(topic))?;
+        before = ",";
+    }
+    match topics {
+        [] => Ok(()),
+        _ => out.write_str("],\"avty_mode\":\"all\","),
+    }
 }
 
 /// Writes the state that a discovery promised.
