@@ -48,7 +48,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         program: "mosquitto",
         package: "mosquitto",
-        purpose: "is the real broker that the device's tests publish to",
+        purpose: "is the real broker that the tests of MQTT publish to",
         essential: false,
     },
     Tool {

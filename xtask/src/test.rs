@@ -56,6 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         steps.run("documentation builds", documentation);
         steps.run("documents", documents::check);
         steps.run("demo", demo);
+        steps.run("Home Assistant", || home_assistant(shared.as_ref()));
         steps.run("microcontroller", embedded::check);
         steps.run("firmware", firmware::check);
         steps.run("firmware for chips", firmware::chips);
@@ -109,6 +110,40 @@ fn tests(shared: Option<&PathBuf>) -> Result<(), Failure> {
         command.env("METERLINE_SHARED", folder);
     }
     process::run(&mut command)
+}
+
+/// A real Home Assistant, which a script outside of the project sets up. It takes a gigabyte and, the first time,
+/// some minutes.
+fn home_assistant(shared: Option<&PathBuf>) -> Result<Done, Failure> {
+    let script = shared.map(|folder| folder.join("tools/home-assistant/ha_check.sh"));
+    let missing = match script.filter(|script| script.is_file()) {
+        None => "no script for it in $METERLINE_SHARED or ../shared",
+        Some(_) if !system::can_install() => "only root can set it up",
+        Some(_) => {
+            let mut command = cargo(&[
+                "test",
+                "--package",
+                "meter-gateway",
+                "--test",
+                "mqtt",
+                "--locked",
+            ]);
+            command.args(["--", "--ignored", "--exact", "--nocapture"]);
+            command.arg("real::home_assistant_shows_every_register");
+            if let Some(folder) = shared {
+                command.env("METERLINE_SHARED", folder);
+            }
+            process::run(&mut command)?;
+            return Ok(Done::Passed);
+        }
+    };
+    if process::is_ci() {
+        return Err(Failure::Missing {
+            what: missing.to_owned(),
+            fix: "run as root, with the folder `shared` beside the checkout".to_owned(),
+        });
+    }
+    Ok(Done::Skipped(missing.to_owned()))
 }
 
 /// The README's other command, with an outage: it succeeds only if every reading arrived.

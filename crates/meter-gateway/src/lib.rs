@@ -6,6 +6,7 @@ pub mod config;
 pub mod http;
 pub mod input;
 pub mod journal;
+pub mod mqtt;
 pub mod notify;
 pub mod output;
 pub mod ports;

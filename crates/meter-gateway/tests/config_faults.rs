@@ -48,7 +48,7 @@ fn a_kind_that_does_not_exist() {
     says(
         "[input.house]\ntype = \"usb\"\n",
         &[
-            "meterline.toml:2:8: `usb` is not allowed here: allowed are `serial`, `tcp`, `http`, `file`",
+            "meterline.toml:2:8: `usb` is not allowed here: allowed are `serial`, `tcp`, `http`, `mqtt`, `file`",
             "  |",
             "2 | type = \"usb\"",
             "  |        ^^^^^",
@@ -61,7 +61,7 @@ fn a_kind_that_is_missing() {
     says(
         "[input.house]\nport = \"auto\"\n",
         &[
-            "meterline.toml:1:1: the key `type` is missing in [input.house] (one of `serial`, `tcp`, `http`, `file`)",
+            "meterline.toml:1:1: the key `type` is missing in [input.house] (one of `serial`, `tcp`, `http`, `mqtt`, `file`)",
             "  |",
             "1 | [input.house]",
             "  | ^^^^^^^^^^^^^",

@@ -150,10 +150,16 @@ async fn check_input(config: &input::Config) -> Result<String, String> {
     }
 }
 
+/// Others publish when they like, Tasmota every five minutes: to be allowed to listen is enough.
+fn is_good_enough(config: &input::Config, state: &input::State) -> bool {
+    matches!(config, input::Config::Mqtt(_)) && *state == input::State::Listening
+}
+
 /// Reads the input as `run` does, until there is a reading or something is wrong.
 async fn listen(config: &input::Config) -> Result<String, String> {
     let (readings, _taken) = mpsc::channel(8);
     let (status, mut seen) = watch::channel(input::Status::default());
+    let last = seen.clone();
     let running = input::run("check".into(), config.clone(), readings, status);
     let told = async {
         let is_clear = |status: &input::Status| {
@@ -169,12 +175,17 @@ async fn listen(config: &input::Config) -> Result<String, String> {
         status = told => status,
         () = tokio::time::sleep(PATIENCE) => None,
     };
+    let status = status.or_else(|| Some(last.borrow().clone()));
     match status.map(|status| (status.state, status.meter, status.source)) {
         Some((input::State::Trouble(trouble), ..)) => Err(trouble.text),
         Some((_, Some(meter), source)) => Ok(format!(
             "{} speaks on {}",
             input::called(&meter),
             source.unwrap_or_default()
+        )),
+        Some((state, _, Some(source))) if is_good_enough(config, &state) => Ok(format!(
+            "{source} can be listened to; no reading has come within {} s",
+            PATIENCE.as_secs()
         )),
         _ => Err(format!(
             "no reading has come within {} s",

@@ -31,10 +31,12 @@ const INTRODUCTION: &str = "\
 ";
 
 /// What a table of each kind is called in the example: `[input.house]`.
-const NAMES: [(&str, &str); 10] = [
+const NAMES: [(&str, &str); 11] = [
     ("serial", "house"),
     ("tcp", "cellar"),
     ("http", "pulse"),
+    // Of the input and of the output.
+    ("mqtt", "broker"),
     ("file", "replay"),
     ("rest", "backend"),
     ("influx", "history"),
@@ -59,6 +61,17 @@ fn examples(kind: &str) -> Value {
             "content_type": "application/json",
             "meters": ["1 EMH00 1059 9732"],
             "max_rate": 10,
+            "ca_file": "/etc/meterline/ca.pem",
+            "client_cert": "/etc/meterline/client.pem",
+            "client_key": "/etc/meterline/client.key",
+        }),
+        "mqtt" => json!({
+            "client_id": "meterline-house",
+            "version": "5",
+            "discovery": "homeassistant",
+            "registers": { "E_in": "1.8.0", "Power": "16.7.0" },
+            "meters": ["1 EMH00 1059 9732"],
+            "max_rate": 50,
             "ca_file": "/etc/meterline/ca.pem",
             "client_cert": "/etc/meterline/client.pem",
             "client_key": "/etc/meterline/client.key",

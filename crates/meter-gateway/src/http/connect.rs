@@ -71,13 +71,13 @@ pub enum ConnectError {
 }
 
 /// An open connection.
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Connects and shakes hands.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     server: &Server,
     tls: Option<&Arc<ClientConfig>>,
 ) -> Result<Stream, ConnectError> {

@@ -20,7 +20,7 @@ use http::header::InvalidHeaderValue;
 
 pub(crate) use client::{Client, Limits};
 pub use connect::ConnectError;
-pub(crate) use connect::connect_any;
+pub(crate) use connect::{Stream, connect, connect_any};
 pub use fault::Fault;
 pub(crate) use reply::{End, Reply};
 pub(crate) use server::{BadUrl, Server};

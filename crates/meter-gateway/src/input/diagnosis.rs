@@ -30,6 +30,8 @@ pub enum Medium {
     Network,
     /// A Tibber Pulse on its bridge.
     Pulse,
+    /// A topic of a broker.
+    Broker,
     /// A recording.
     Recording,
 }
@@ -180,6 +182,10 @@ fn dark(medium: Medium) -> &'static str {
             "the bridge answers, but has no data of the Pulse: check its batteries, its place on \
              the meter and the distance to the bridge"
         }
+        Medium::Broker => {
+            "nothing is published on the topic: check topic and username's rights, and that the device \
+             is on (Tasmota: TelePeriod)"
+        }
         Medium::Recording => "the recording is empty",
     }
 }
@@ -197,6 +203,10 @@ fn broken(medium: Medium) -> &'static str {
         Medium::Pulse => {
             "telegrams arrive, but every one is damaged: turn the Pulse by a few degrees and bring \
              the bridge nearer"
+        }
+        Medium::Broker => {
+            "telegrams arrive, but every one is damaged: look at the head of the device that publishes \
+             them, and that each message is a whole telegram"
         }
         Medium::Recording => "the recording holds no undamaged telegram",
     }
@@ -230,6 +240,7 @@ fn noise(medium: Medium) -> String {
             "the bridge delivers bytes that are no SML: set the Pulse's meter mode to 3 (SML)"
                 .to_owned()
         }
+        Medium::Broker => "the topic has messages that are no SML: check topic".to_owned(),
         Medium::Recording => {
             "the recording holds no SML: give a file of the meter's raw bytes".to_owned()
         }

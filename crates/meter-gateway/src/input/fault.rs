@@ -6,7 +6,9 @@ use super::http::{BridgeUrl, Node};
 use super::tcp::Address;
 use super::{MeterName, Spoken};
 use crate::http::{self, ConnectError};
+use crate::mqtt::{self, BrokerUrl};
 use crate::ports::{OpenError, Report};
+use crate::tls;
 
 /// Why an input is not open. Each message is one line and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +156,29 @@ pub enum Fault {
         seen: Spoken,
     },
 
+    /// The broker cannot be reached, or does not let us in or subscribe.
+    #[error("the broker at {url}: {source}")]
+    Broker {
+        /// The broker.
+        url: BrokerUrl,
+        /// What went wrong.
+        source: Box<mqtt::Fault>,
+    },
+    /// What is published on the topic is something else.
+    #[error("{}", no_reading(.topic, .keys))]
+    NoReading {
+        /// The topic.
+        topic: String,
+        /// The names in it, if it is JSON.
+        keys: Vec<String>,
+    },
+    /// The certificate files are of no use.
+    #[error(transparent)]
+    Certificates(tls::Error),
+    /// A certificate without its key, or the other way round.
+    #[error("client_cert and client_key need each other")]
+    HalfIdentity,
+
     /// A recording cannot be read.
     #[error("cannot read {}: {source}; check the path and its permissions", .path.display())]
     File {
@@ -187,6 +212,9 @@ impl Fault {
             Self::NoNode { .. } => "no-node",
             Self::NoBridge { .. } => "no-bridge",
             Self::Mode { .. } => "mode",
+            Self::Broker { .. } => "broker",
+            Self::NoReading { .. } => "no-reading",
+            Self::Certificates(_) | Self::HalfIdentity => "certificates",
             Self::File { .. } => "file",
         }
     }
@@ -195,6 +223,9 @@ impl Fault {
     /// server that restarts, a bridge that was busy.
     #[must_use]
     pub fn is_passing(&self) -> bool {
+        if let Self::Broker { source, .. } = self {
+            return !source.lasts();
+        }
         matches!(
             self,
             Self::Unresolved { .. }
@@ -222,6 +253,16 @@ fn no_answer(fault: &http::Fault) -> String {
         }
         http::Fault::NotHttp => "it does not speak HTTP".to_owned(),
         other => other.to_string(),
+    }
+}
+
+fn no_reading(topic: &str, keys: &[String]) -> String {
+    let what = format!("a message on {topic} is neither an SML telegram nor Tasmota's JSON");
+    if keys.is_empty() {
+        format!("{what}: check topic")
+    } else {
+        let names = keys.join(", ");
+        format!("{what} with names that are known: say in registers what they are ({names})")
     }
 }
 

@@ -1,6 +1,7 @@
 //! Inputs: where the meter's bytes come from.
 //!
-//! Each kind has its own file with its own `Config`: [`serial`], [`tcp`], [`http`], [`file`](mod@file).
+//! Each kind has its own file with its own `Config`: [`serial`], [`tcp`], [`http`], [`mqtt`],
+//! [`file`](mod@file).
 //! [`run`] reads any of them for as long as the program lives. It opens again for ever, takes the
 //! newest reading of each interval, and says once, in one line, what is wrong and what to do.
 //!
@@ -14,6 +15,7 @@ pub mod file;
 pub mod http;
 mod meter_name;
 mod moment;
+pub mod mqtt;
 mod run;
 pub mod serial;
 mod source;
@@ -65,6 +67,8 @@ pub enum Config {
     Tcp(tcp::Config),
     /// A Tibber Pulse on its bridge.
     Http(http::Config),
+    /// A topic of a broker.
+    Mqtt(Box<mqtt::Config>),
     /// A recording, or standard input.
     File(file::Config),
 }
@@ -77,6 +81,7 @@ impl Config {
             Self::Serial(serial) => serial.interval,
             Self::Tcp(tcp) => tcp.interval,
             Self::Http(http) => http.interval,
+            Self::Mqtt(mqtt) => mqtt.interval,
             Self::File(file) => file.interval,
         }
     }
@@ -88,6 +93,7 @@ impl Config {
             Self::Serial(serial) => serial.silence,
             Self::Tcp(tcp) => tcp.silence,
             Self::Http(http) => http.silence,
+            Self::Mqtt(mqtt) => mqtt.silence,
             Self::File(file) => file.silence,
         };
         silence.get()
@@ -100,6 +106,7 @@ impl Config {
             Self::Serial(serial) => Medium::Head(serial.line()),
             Self::Tcp(_) => Medium::Network,
             Self::Http(_) => Medium::Pulse,
+            Self::Mqtt(_) => Medium::Broker,
             Self::File(_) => Medium::Recording,
         }
     }

@@ -26,7 +26,7 @@ pub const TURN: Duration = Duration::from_secs(5);
 fn retry(config: &Config) -> RetryConfig {
     let max = match config.medium() {
         Medium::Head(_) => 4,
-        Medium::Network | Medium::Pulse | Medium::Recording => 30,
+        Medium::Network | Medium::Pulse | Medium::Broker | Medium::Recording => 30,
     };
     RetryConfig {
         first: Duration::from_secs(1),

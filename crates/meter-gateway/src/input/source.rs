@@ -1,5 +1,6 @@
 use super::file::Recording;
 use super::http::Bridge;
+use super::mqtt::Subscription;
 use super::serial::Head;
 use super::tcp::Connection;
 use super::{Config, Fault, http};
@@ -9,6 +10,7 @@ pub(super) enum Source {
     Serial(Head),
     Tcp(Connection),
     Http(Box<Bridge>),
+    Mqtt(Box<Subscription>),
     File(Recording),
 }
 
@@ -23,6 +25,7 @@ impl Source {
             Config::Http(http) => {
                 Self::Http(Box::new(Bridge::open(http, &mut memory.bridge).await?))
             }
+            Config::Mqtt(mqtt) => Self::Mqtt(Box::new(Subscription::open(mqtt).await?)),
             Config::File(file) => Self::File(Recording::open(file).await?),
         })
     }
@@ -35,6 +38,7 @@ impl Source {
             Self::Serial(head) => head.read(buffer).await,
             Self::Tcp(connection) => connection.read(buffer).await,
             Self::Http(bridge) => bridge.read(buffer).await,
+            Self::Mqtt(subscription) => subscription.read(buffer).await,
             Self::File(recording) => recording.read(buffer).await,
         }
     }
@@ -52,6 +56,7 @@ impl Source {
             Self::Serial(head) => head.label(),
             Self::Tcp(connection) => connection.label(),
             Self::Http(bridge) => bridge.label(),
+            Self::Mqtt(subscription) => subscription.label(),
             Self::File(recording) => recording.label(),
         }
     }

@@ -7,6 +7,7 @@
 
 pub mod files;
 pub mod influx;
+pub mod mqtt;
 pub mod post;
 pub mod postgres;
 pub mod rest;
@@ -38,6 +39,8 @@ pub use delivery::{Delivery, OnChange, Remote, RemoteError};
 pub enum Config {
     /// To an HTTP API.
     Rest(rest::Config),
+    /// To a broker, by MQTT.
+    Mqtt(mqtt::Config),
     /// To `InfluxDB` or `VictoriaMetrics`.
     Influx(influx::Config),
     /// To volkszaehler, or as vzlogger pushes.
@@ -93,6 +96,9 @@ pub enum ConfigError {
     /// A REST output's settings.
     #[error(transparent)]
     Rest(#[from] rest::ConfigError),
+    /// An MQTT output's settings.
+    #[error(transparent)]
+    Mqtt(#[from] mqtt::ConfigError),
     /// Those of an output to `InfluxDB`.
     #[error(transparent)]
     Influx(#[from] influx::ConfigError),
@@ -113,6 +119,9 @@ pub enum ProbeError {
     /// A REST output's server.
     #[error(transparent)]
     Rest(#[from] rest::ProbeError),
+    /// An MQTT output's broker.
+    #[error(transparent)]
+    Mqtt(#[from] mqtt::ProbeError),
     /// An `InfluxDB`.
     #[error(transparent)]
     Influx(#[from] influx::ProbeError),
@@ -133,6 +142,7 @@ impl ConfigError {
     pub fn key(&self) -> Option<&'static str> {
         match self {
             Self::Rest(error) => error.key(),
+            Self::Mqtt(error) => error.key(),
             Self::Influx(error) => error.key(),
             Self::Volkszaehler(error) => error.key(),
             Self::Files(error) => Some(error.key()),
@@ -147,6 +157,7 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         match self {
             Self::Rest(config) => Ok(config.validate()?),
+            Self::Mqtt(config) => Ok(config.validate()?),
             Self::Influx(config) => Ok(config.validate()?),
             Self::Volkszaehler(config) => Ok(config.validate()?),
             Self::Csv(config) | Self::Jsonl(config) => Ok(config.validate()?),
@@ -158,6 +169,7 @@ impl Config {
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let remote = match self {
             Self::Rest(config) => Some(&config.remote),
+            Self::Mqtt(config) => Some(&config.remote),
             Self::Influx(config) => Some(&config.remote),
             Self::Volkszaehler(config) => Some(&config.remote),
             Self::Postgres(config) => Some(&config.remote),
@@ -170,6 +182,7 @@ impl Config {
     pub async fn probe(&self) -> Result<String, ProbeError> {
         match self {
             Self::Rest(config) => Ok(rest::probe(config).await?),
+            Self::Mqtt(config) => Ok(mqtt::probe(config).await?),
             Self::Influx(config) => Ok(influx::probe(config).await?),
             Self::Volkszaehler(config) => Ok(volkszaehler::probe(config).await?),
             Self::Csv(config) | Self::Jsonl(config) => Ok(files::probe(config).await?),
@@ -190,6 +203,11 @@ impl Config {
         match self {
             Self::Rest(config) => {
                 let sender = rest::Rest::new(config)?;
+                let shared = &config.remote.delivery;
+                delivery::run(sender, shared, cursor, status, shutdown).await;
+            }
+            Self::Mqtt(config) => {
+                let sender = mqtt::Mqtt::new(config, cursor.output(), status.subscribe())?;
                 let shared = &config.remote.delivery;
                 delivery::run(sender, shared, cursor, status, shutdown).await;
             }
