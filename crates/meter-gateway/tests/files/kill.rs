@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use meter_core::{Reading, Stamped, payload};
 use meter_gateway::journal::{Journal, Options, Start};
@@ -65,6 +65,18 @@ fn live_and_die(directory: &Path, after: Duration) -> Result {
     Ok(())
 }
 
+/// Whether any file is not compressed, or not yet whole; all of the readings' days are over.
+fn days_left(directory: &Path) -> Result<bool> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let end = path.extension().and_then(|extension| extension.to_str());
+        if !matches!(end, Some("gz" | "lock")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Kills, and then writes what is left. Returns what the journal holds.
 async fn kill_and_finish(directory: &Path, kind: Kind) -> Result<Journal> {
     std::fs::create_dir(directory.join("files"))?;
@@ -77,6 +89,12 @@ async fn kill_and_finish(directory: &Path, kind: Kind) -> Result<Journal> {
     config.compress_after = millis(100);
     let running = start(&journal, kind(config)).await?;
     running.until_delivered().await?;
+    // Until a day is compressed, a kill may have left its file beside the copy.
+    let deadline = Instant::now() + LIMIT;
+    while days_left(&directory.join("files"))? {
+        assert!(Instant::now() < deadline, "days are not compressed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     running.stop().await?;
     Ok(journal)
 }
