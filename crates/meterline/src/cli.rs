@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::{EXIT_HELP, Exit, Failure};
 use crate::{
-    check, completions, config, decode, demo, device, man, paint, ports, rejected, run, sim,
-    suspects,
+    check, completions, config, decode, demo, device, import, man, paint, ports, rejected, run,
+    sim, suspects,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -61,6 +61,7 @@ enum Command {
     Suspects(suspects::Arguments),
     Rejected(rejected::Arguments),
     Config(config::Arguments),
+    Import(import::Arguments),
     Device(device::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -79,6 +80,7 @@ impl Cli {
             Command::Suspects(arguments) => arguments.run(),
             Command::Rejected(arguments) => arguments.run(),
             Command::Config(arguments) => arguments.run(),
+            Command::Import(arguments) => arguments.run(),
             Command::Device(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),

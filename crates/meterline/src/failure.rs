@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::device;
+use crate::{device, import};
 
 /// The exit statuses of every command. They are part of the interface: scripts use them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,9 @@ pub enum Failure {
     /// The gateway has failed inside.
     #[error("the gateway has failed: {0}; this is a fault of meterline, please report it")]
     Task(tokio::task::JoinError),
+    /// Another program's configuration cannot be taken over: its text says why.
+    #[error("{0}")]
+    Import(#[from] import::Error),
     /// A file cannot be read: name another, or give the permission.
     #[error("cannot read {}: {source}", name(path, "standard input"))]
     Unreadable {

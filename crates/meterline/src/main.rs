@@ -13,6 +13,7 @@ mod device;
 mod event_loop;
 mod failure;
 mod gateway;
+mod import;
 mod live;
 mod logging;
 mod man;

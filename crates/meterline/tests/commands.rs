@@ -10,7 +10,7 @@ use program::{Outcome, meterline, run, start, text};
 use serde_json::Value;
 use sml_wire::{Decoder, Event};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "device",
     "suspects",
     "run",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 11] = [
     "sim",
     "ports",
     "config",
+    "import",
     "completions",
     "man",
 ];
