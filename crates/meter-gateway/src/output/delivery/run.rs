@@ -169,8 +169,14 @@ impl<S: Sender> Loop<S> {
     async fn deliver(&mut self, mut piece: Piece) -> Result<(), Closed> {
         let started = Instant::now();
         match self.sender.send(&piece.records).await {
+            // Whoever takes nothing says why; what was not taken is never acknowledged.
+            Ok(Sent { readings: 0, .. }) => {
+                let why = format!("{}: nothing was taken", self.sender.to());
+                self.failed(&Failure::Retry { why, after: None }, Some(piece));
+                Ok(())
+            }
             Ok(sent) => {
-                let rest = piece.split_off(sent.readings.clamp(1, piece.records.len()));
+                let rest = piece.split_off(sent.readings.min(piece.records.len()));
                 self.queue.put_back(rest);
                 self.pace.sent(piece.records.len(), started);
                 self.delivered(piece, sent).await
