@@ -2,7 +2,7 @@
 //!
 //! The protocol itself is the library's, which does no input or output. So names, connections and TLS go
 //! the same way as with HTTP and have the same errors, each acknowledgement is told by the message that it
-//! is for, and nothing is sent again behind the back of a cursor in the journal: a [`Connection`] lives as
+//! is for, and nothing is sent again behind the back of a cursor in the journal: a connection lives as
 //! long as its socket, and whoever had it opens the next one and says what is to be sent again.
 
 mod connection;
