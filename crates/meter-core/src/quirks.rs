@@ -101,7 +101,7 @@ impl Circumstances {
 /// its counters. [`ReducedDetector`] is sure.
 pub(crate) fn is_reduced(reading: &Reading<'_>) -> bool {
     let mut counters = false;
-    for register in reading.all_registers() {
+    for register in reading.registers() {
         if power_register(register.obis).is_some() {
             return false;
         }

@@ -7,7 +7,6 @@ use sml_wire::{
 use crate::decimal::Decimal;
 use crate::meter_id::{MeterId, ServerId, text};
 use crate::names::{Conductor, Description, Quantity, Sense, describe, power_register};
-use crate::pattern::Pattern;
 use crate::quirks::{Circumstances, Rule, is_reduced};
 use crate::status::{Direction, StatusWord};
 use crate::{Obis, Unit};
@@ -21,16 +20,6 @@ use crate::{Obis, Unit};
 pub struct Reading<'a> {
     list: GetListRes<'a>,
     circumstances: Circumstances,
-    shape: Shape<'a>,
-}
-
-/// What of a reading is shown, and instead of which values others are. The default is all of it, as it is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Shape<'a> {
-    /// Registers that match none of these are left out; none are where it is empty.
-    pub keep: &'a [Pattern],
-    /// Numbers that stand for those of this reading, such as the mean of an interval.
-    pub instead: &'a [(Obis, Decimal)],
 }
 
 impl<'a> Reading<'a> {
@@ -41,14 +30,7 @@ impl<'a> Reading<'a> {
         Self {
             list,
             circumstances,
-            shape: Shape::default(),
         }
-    }
-
-    /// The same reading in a shape. Corrections and the meter's id still come from all of it.
-    #[must_use]
-    pub const fn shaped(self, shape: Shape<'a>) -> Self {
-        Self { shape, ..self }
     }
 
     /// The reading in the body of a `GetList.Res`, as [`emit`](Self::emit) wrote it: the list of
@@ -96,24 +78,9 @@ impl<'a> Reading<'a> {
         self.list.sensor_time.and_then(Time::seconds_index)
     }
 
-    /// The registers in the meter's order, corrected, in this reading's [`Shape`]. Entries whose name is no OBIS code are left
+    /// The registers in the meter's order, corrected. Entries whose name is no OBIS code are left
     /// out; [`list`](Self::list) has them.
     pub fn registers(&self) -> impl Iterator<Item = Register<'a>> + use<'a> {
-        let Shape { keep, instead } = self.shape;
-        self.all_registers().filter_map(move |mut register| {
-            let is_kept = |pattern: &Pattern| pattern.matches(register.obis);
-            if !keep.is_empty() && !keep.iter().any(is_kept) {
-                return None;
-            }
-            if let Some((_, number)) = instead.iter().find(|(obis, _)| *obis == register.obis) {
-                register.value = Value::Number(*number);
-            }
-            Some(register)
-        })
-    }
-
-    /// The registers, whatever the shape.
-    pub(crate) fn all_registers(&self) -> impl Iterator<Item = Register<'a>> + use<'a> {
         let circumstances = self.circumstances;
         self.list
             .entries
@@ -203,7 +170,7 @@ impl<'a> Reading<'a> {
     /// Who made the meter: the three letters or the name that it sends, else those in its server id.
     #[must_use]
     pub fn manufacturer(&self) -> Option<Manufacturer<'a>> {
-        self.all_registers()
+        self.registers()
             .filter(|register| {
                 register.description().map(|d| d.quantity) == Some(Quantity::Manufacturer)
             })

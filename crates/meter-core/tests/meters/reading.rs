@@ -2,7 +2,7 @@
 
 use crate::made::*;
 use meter_core::names::Conductor;
-use meter_core::{Direction, Obis, Reading, ReducedDetector, Register, Rule, Shape, Unit, Value};
+use meter_core::{Direction, Obis, Reading, ReducedDetector, Register, Rule, Unit, Value};
 use proptest::prelude::*;
 use sml_wire::{Integer, ListEntry, Time};
 
@@ -426,48 +426,4 @@ proptest! {
         let bits = if value >= -0x80 { 8 } else { 16 };
         prop_assert_eq!(number - i64::from(value), if applies { 1 << bits } else { 0 });
     }
-}
-
-#[test]
-fn a_shape_leaves_registers_out_and_nothing_else() {
-    let keep = ["16.7.0".parse().unwrap()];
-    let value = Integer::signed(-29_912).with_width(2);
-    let entries = [
-        with_status(counter(IMPORT, 54_301_000, 0), DRAWS),
-        number(POWER, value, -2, W),
-    ];
-    let whole = reading(DZG, &entries);
-    let shape = Shape {
-        keep: &keep,
-        instead: &[],
-    };
-    let shaped = whole.shaped(shape);
-    let left: Vec<_> = shaped.registers().map(|register| register.obis.0).collect();
-    assert_eq!(left, [POWER]);
-    // The correction needs the status word, which stands beside the counter.
-    assert_eq!(first(&shaped, POWER), first(&whole, POWER));
-    assert_eq!(shaped.direction(), whole.direction());
-    // Without power it would seem to wait for its PIN.
-    let keep = ["1.8.*".parse().unwrap()];
-    let shaped = whole.shaped(Shape {
-        keep: &keep,
-        instead: &[],
-    });
-    assert!(!shaped.reduced() && shaped.power().is_none());
-}
-
-#[test]
-fn a_shape_puts_numbers_instead_of_others() {
-    let entries = [counter(IMPORT, 54_301_577, -1), power(POWER, 300, 0)];
-    let instead = [(Obis(POWER.try_into().unwrap()), "251.25".parse().unwrap())];
-    let shaped = reading(EMH, &entries).shaped(Shape {
-        keep: &[],
-        instead: &instead,
-    });
-    assert_eq!(first(&shaped, POWER).0, "251.25");
-    assert_eq!(first(&shaped, IMPORT).0, "5430157.7");
-    assert_eq!(
-        shaped.power().map(|power| power.to_string()).as_deref(),
-        Some("251.25")
-    );
 }
