@@ -3,18 +3,16 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 use super::Server;
 use crate::tls;
@@ -70,11 +68,8 @@ pub enum ConnectError {
     },
 }
 
-/// An open connection.
-pub(crate) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
+/// An open connection: as it is, or within TLS.
+pub(crate) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// Connects and shakes hands.
 pub(crate) async fn connect(
@@ -85,7 +80,7 @@ pub(crate) async fn connect(
     // A request goes out at once; nothing follows that could be sent with it.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls.filter(|_| server.tls) else {
-        return Ok(Stream::Plain(stream));
+        return Ok(Either::Left(stream));
     };
     let refused = |fault| ConnectError::Tls {
         host: server.host.clone(),
@@ -95,7 +90,7 @@ pub(crate) async fn connect(
         .map_err(|error| refused(tls::Fault::Other(error.to_string())))?;
     let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
     match handshake.await {
-        Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(stream) => Ok(Either::Right(Box::new(stream))),
         Err(error) => Err(refused(handshake_fault(&error))),
     }
 }
@@ -188,44 +183,4 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
         }
     }
     Err(last)
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
 }

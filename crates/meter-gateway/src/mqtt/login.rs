@@ -8,7 +8,7 @@ use mqtt_protocol_core::mqtt::connection::{Connection as Core, ConnectionOptions
 use tokio::time::timeout;
 
 use super::packet::{self, Said};
-use super::stream::Stream;
+use super::stream::open;
 use super::{Connection, Fault, Options, Reason, Sort, Version};
 
 /// So many messages are on their way at most, unless the broker wants fewer.
@@ -61,7 +61,7 @@ impl Connection {
         let patience = u64::try_from(options.patience.as_millis()).unwrap_or(u64::MAX);
         core.set_pingresp_recv_timeout(patience);
         let mut connection = Self {
-            stream: Stream::open(options).await?,
+            stream: open(options).await?,
             core,
             version,
             input: vec![0; BUFFER].into_boxed_slice(),
