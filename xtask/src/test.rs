@@ -125,11 +125,11 @@ fn home_assistant(shared: Option<&PathBuf>) -> Result<Done, Failure> {
                 "--package",
                 "meter-gateway",
                 "--test",
-                "mqtt",
+                "outputs",
                 "--locked",
             ]);
             command.args(["--", "--ignored", "--exact", "--nocapture"]);
-            command.arg("real::home_assistant_shows_every_register");
+            command.arg("mqtt::real::home_assistant_shows_every_register");
             if let Some(folder) = shared {
                 command.env("METERLINE_SHARED", folder);
             }

@@ -1,0 +1,8 @@
+//! The output `rest` against real servers: the simulated one with all its
+//! faults, and nginx.
+
+mod answers;
+mod delivery;
+mod nginx;
+mod setup;
+mod tls;
