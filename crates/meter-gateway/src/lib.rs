@@ -12,4 +12,5 @@ pub mod output;
 pub mod ports;
 pub mod run;
 pub mod serve;
+pub mod times;
 pub mod tls;

@@ -1,9 +1,10 @@
 //! From what the gateway says of itself to what is on the screen.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use meter_core::{Decimal, Reading, Register, Rule, ServerId, UnixMillis};
+use meter_core::{Decimal, Reading, Register, Rule, ServerId};
 use meter_gateway::run::{MeterView, Snapshot};
+use meter_gateway::times;
 use tracing::Level;
 
 use crate::logging;
@@ -127,10 +128,7 @@ pub fn log_line(line: logging::Line) -> Arrival {
 
 /// The time of day in UTC.
 pub fn now() -> String {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let text = UnixMillis(i64::try_from(since.as_millis()).unwrap_or_default()).to_string();
+    let text = times::now().to_string();
     text.get(11..19).unwrap_or(&text).to_owned()
 }
 
@@ -163,6 +161,7 @@ pub fn line(meter: &Meter) -> String {
 mod tests {
     use std::error::Error;
 
+    use meter_core::UnixMillis;
     use sml_wire::{GetListRes, Integer, ListEntry, Value};
 
     use super::*;

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Output, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use meter_core::payload::Hex;
 use meter_sim::{Meter, MeterConfig, TrueValue, model};
@@ -291,5 +292,87 @@ fn what_is_shown_is_what_was_agreed() -> Outcome {
         let output = meterline(&["decode", "--format", format], &telegram.bytes)?;
         assert_eq!(text(&output.stdout), expected, "{format}");
     }
+    Ok(())
+}
+
+/// What each output sends with its default settings, letter by letter.
+const SENT: [(&str, &str); 9] = [
+    (
+        "csv",
+        "time,meter,obis,name,value,unit,status\r\n\
+         2026-11-22T17:53:00.123Z,1 ISK00 3021 1772,1-0:96.50.1*1,Manufacturer,ISK,,\r\n\
+         2026-11-22T17:53:00.123Z,1 ISK00 3021 1772,1-0:96.1.0*255,Server id,0a0149534b0001ccfebc,,\r\n\
+         2026-11-22T17:53:00.123Z,1 ISK00 3021 1772,1-0:1.8.0*255,Import total (A+),1464386.0,Wh,1835268\r\n\
+         2026-11-22T17:53:00.123Z,1 ISK00 3021 1772,1-0:16.7.0*255,Power,497,W,\r\n",
+    ),
+    (
+        "jsonl",
+        r#"{"meter_id":"1 ISK00 3021 1772","server_id":"0a0149534b0001ccfebc","time":"2026-11-22T17:53:00.123Z","seconds_index":30211772,"direction":"import","reduced":false,"registers":[{"obis":"1-0:96.50.1*1","value":"ISK","unit":null,"status":null},{"obis":"1-0:96.1.0*255","value":"0a0149534b0001ccfebc","unit":null,"status":null},{"obis":"1-0:1.8.0*255","value":1464386.0,"unit":"Wh","status":1835268},{"obis":"1-0:16.7.0*255","value":497,"unit":"W","status":null}]}
+"#,
+    ),
+    (
+        "thingsboard",
+        r#"{"ts":1795369980123,"values":{"devid":"1ISK00 30211772","96.50.1*1":"ISK","96.1.0":"0a0149534b0001ccfebc","1.8.0_Wh":1464386.0,"16.7.0_W":497}}
+"#,
+    ),
+    (
+        "classic",
+        r#"{"devid":"1ISK00 30211772","1.8.0_Wh":"1464386.0","16.7.0_W":"497.0"}
+"#,
+    ),
+    (
+        "mqtt",
+        r#"meterline/1ISK0030211772 {"meter_id":"1 ISK00 3021 1772","server_id":"0a0149534b0001ccfebc","time":"2026-11-22T17:53:00.123Z","seconds_index":30211772,"direction":"import","reduced":false,"registers":[{"obis":"1-0:96.50.1*1","value":"ISK","unit":null,"status":null},{"obis":"1-0:96.1.0*255","value":"0a0149534b0001ccfebc","unit":null,"status":null},{"obis":"1-0:1.8.0*255","value":1464386.0,"unit":"Wh","status":1835268},{"obis":"1-0:16.7.0*255","value":497,"unit":"W","status":null}]}
+"#,
+    ),
+    (
+        "mqtt-registers",
+        "meterline/1ISK0030211772/96.50.1*1 ISK\n\
+         meterline/1ISK0030211772/96.1.0 0a0149534b0001ccfebc\n\
+         meterline/1ISK0030211772/1.8.0 1464386.0\n\
+         meterline/1ISK0030211772/16.7.0 497\n",
+    ),
+    (
+        "influx",
+        "electricity,meter=1ISK0030211772 1.8.0_Wh=1464386.0,16.7.0_W=497 1795369980123\n",
+    ),
+    (
+        "volkszaehler",
+        "1.8.0 [[1795369980123,1464386.0]]\n16.7.0 [[1795369980123,497]]\n",
+    ),
+    (
+        "postgres",
+        "2026-11-22T17:53:00.123Z\t1 ISK00 3021 1772\t1-0:96.50.1*1\t\\N\tISK\t\\N\t\\N\n\
+         2026-11-22T17:53:00.123Z\t1 ISK00 3021 1772\t1-0:96.1.0*255\t\\N\t0a0149534b0001ccfebc\t\\N\t\\N\n\
+         2026-11-22T17:53:00.123Z\t1 ISK00 3021 1772\t1-0:1.8.0*255\t1464386.0\t\\N\tWh\t1835268\n\
+         2026-11-22T17:53:00.123Z\t1 ISK00 3021 1772\t1-0:16.7.0*255\t497\t\\N\tW\t\\N\n",
+    ),
+];
+
+#[test]
+fn what_each_output_would_send_is_shown() -> Outcome {
+    let meter = Meter::new(model::find("iskra-mt691")?, &MeterConfig::default()).telegram();
+    let telegram = meter.bytes;
+    let time = "2026-11-22T17:53:00.123Z";
+    for (format, expected) in SENT {
+        let arguments = ["decode", "--format", format, "--time", time, "--strict"];
+        let output = meterline(&arguments, &telegram)?;
+        assert!(
+            output.status.success(),
+            "{format}: {}",
+            text(&output.stderr)
+        );
+        assert_eq!(text(&output.stdout), expected, "{format}");
+    }
+    // Without a time it is that of the decoding.
+    let before = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    let output = meterline(&["decode", "--format", "influx"], &telegram)?;
+    let after = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    let line = text(&output.stdout);
+    let time: u128 = line.trim_end().rsplit(' ').next().ok_or("time")?.parse()?;
+    assert!((before..=after).contains(&time), "{line}");
+    let output = meterline(&["decode", "--time", "yesterday"], &telegram)?;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("or a time with its zone"));
     Ok(())
 }

@@ -7,9 +7,9 @@
 
 use core::fmt::{self, Display, Write};
 
-use super::{Hex, Octets, Stamped};
+use super::{Plain, Stamped};
 use crate::Unit;
-use crate::reading::{Register, Value};
+use crate::reading::Register;
 
 /// The first line: the names of the columns.
 pub const HEADER: &str = "time,meter,obis,name,value,unit,status\r\n";
@@ -34,7 +34,7 @@ fn write_register(register: &Register<'_>, out: &mut impl Write) -> fmt::Result 
     if let Some(description) = register.description() {
         write!(out, "{}", Field(description.name))?;
     }
-    write!(out, ",{},", Field(Text(register.value)))?;
+    write!(out, ",{},", Field(Plain(register.value)))?;
     if let Some(symbol) = register.unit.and_then(Unit::symbol) {
         write!(out, "{}", Field(symbol))?;
     }
@@ -42,22 +42,6 @@ fn write_register(register: &Register<'_>, out: &mut impl Write) -> fmt::Result 
     register
         .status
         .map_or(Ok(()), |status| write!(out, "{status}"))
-}
-
-/// A value without quotes: an exact number, text, a truth, seconds, or nothing.
-struct Text<'a>(Value<'a>);
-
-impl Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Value::Number(number) => number.fmt(f),
-            Value::Bool(value) => value.fmt(f),
-            Value::Time(time) => time.seconds().fmt(f),
-            Value::Octets(octets) => Octets(octets).fmt(f),
-            Value::Unknown(bytes) => Hex(bytes).fmt(f),
-            Value::Absent => Ok(()),
-        }
-    }
 }
 
 /// Prints something as a field, in quotes where it needs them.

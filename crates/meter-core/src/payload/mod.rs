@@ -8,6 +8,7 @@
 //! | [`influx::Line`] | `InfluxDB` and what reads its line protocol | `electricity,meter=1ESY1162232997 1.8.0_Wh=2941645.9 1732290000000` |
 //! | [`volkszaehler`] | volkszaehler's middleware and vzlogger's push servers | `[[1732290000000,2941645.9]]` |
 //! | [`csv()`] | spreadsheets and scripts | a line for each register |
+//! | [`postgres()`] | `PostgreSQL`, by COPY | a row for each register |
 //! | [`homeassistant`] | Home Assistant | discovery and a flat state |
 //!
 //! Numbers are written exactly, with every digit that the meter sent.
@@ -18,6 +19,7 @@ mod escape;
 pub mod homeassistant;
 pub mod influx;
 pub mod json;
+pub mod postgres;
 pub mod thingsboard;
 pub mod volkszaehler;
 
@@ -25,11 +27,12 @@ pub use self::classic::write as classic;
 pub use self::csv::write as csv;
 pub use self::escape::{Hex, JsonString, Octets};
 pub use self::json::write as json;
+pub use self::postgres::write as postgres;
 pub use self::thingsboard::write as thingsboard;
 
 use core::fmt::{self, Write};
 
-use crate::reading::{Reading, Register};
+use crate::reading::{Reading, Register, Value};
 use crate::time::UnixMillis;
 use crate::{Obis, Unit};
 
@@ -68,6 +71,23 @@ impl fmt::Display for Key {
         match self.unit.and_then(Unit::symbol) {
             Some(symbol) => write!(f, "_{symbol}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// A value by itself, without quotes: an exact number, text, hex, a truth, seconds, or nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a>(pub Value<'a>);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Number(number) => number.fmt(f),
+            Value::Bool(value) => value.fmt(f),
+            Value::Time(time) => time.seconds().fmt(f),
+            Value::Octets(octets) => Octets(octets).fmt(f),
+            Value::Unknown(bytes) => Hex(bytes).fmt(f),
+            Value::Absent => Ok(()),
         }
     }
 }

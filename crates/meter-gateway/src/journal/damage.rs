@@ -18,7 +18,8 @@ use super::room::Room;
 use super::schema::{self, Unusable};
 use super::store::Store;
 use super::trouble::Cause;
-use super::worker::{Worker, now};
+use super::worker::Worker;
+use crate::times;
 
 /// Damaged files that one process sets aside; with more, the disk is what is damaged, and further
 /// copies would only fill it.
@@ -95,7 +96,7 @@ fn refusal(options: &Options, error: rusqlite::Error) -> OpenError {
 
 /// Renames the database and what belongs to it. Returns the new name.
 fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let stamp = stamp(now().0);
+    let stamp = stamp(times::now().0);
     let named = |suffix: &str| {
         let mut name: OsString = path.as_os_str().to_owned();
         name.push(format!(".damaged-{stamp}{suffix}"));

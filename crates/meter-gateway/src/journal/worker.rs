@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout_at;
@@ -20,6 +20,7 @@ use super::record::{Losses, Record};
 use super::room::Room;
 use super::store::Store;
 use super::trouble::{Cause, Trouble};
+use crate::times;
 
 /// Commands that are committed as one.
 const BATCH: usize = 64;
@@ -283,7 +284,7 @@ impl Worker {
                 self.pending.push(Row::Rejected {
                     output,
                     seq,
-                    at: now(),
+                    at: times::now(),
                     reason,
                     answer,
                 });
@@ -437,7 +438,7 @@ impl Worker {
     /// The time that ages are reckoned from: a wall clock that has jumped ahead of every reading
     /// makes nothing old.
     pub(super) fn ageing_time(&self) -> i64 {
-        now().0.min(self.latest.0)
+        times::now().0.min(self.latest.0)
     }
 
     /// Something was committed that a power cut could still undo.
@@ -557,14 +558,6 @@ impl Worker {
             self.tidy();
         }
     }
-}
-
-/// The wall clock.
-pub(super) fn now() -> UnixMillis {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 pub(super) fn read_losses(store: &Store) -> rusqlite::Result<Losses> {

@@ -1,5 +1,6 @@
 //! `meterline decode`: what did the meter send?
 
+mod format;
 mod hex;
 mod hint;
 mod json;
@@ -11,11 +12,14 @@ mod text;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::path::{Path, PathBuf};
 
+use meter_core::{Reading, Stamped, UnixMillis};
+use meter_gateway::times;
 use sml_wire::{Decoder, Event, Frame, Skipped};
 
 use crate::failure::{Exit, Failure};
 use crate::paint::{Paint, When};
 use crate::progress::Progress;
+use format::{Format, Payload};
 use notes::Tally;
 use source::{Encoding, Source};
 use telegram::{Broken, Found};
@@ -34,6 +38,7 @@ Examples:
   meterline decode capture.bin
   meterline decode --format json capture.bin | jq .registers
   meterline decode --format tree dump.txt | less
+  meterline decode --format mqtt capture.bin      what the output mqtt would publish
   meterline sim q3a --count 3 | meterline decode
 
 JSON: one object for each list of values (GetList.Res) and line, when the CRC of the message and
@@ -58,9 +63,13 @@ pub struct Arguments {
     #[arg(default_value = "-", value_hint = clap::ValueHint::FilePath)]
     file: PathBuf,
 
-    /// What to print
+    /// What to print: what the meter sent, or what an output would make of it
     #[arg(long, short, default_value = "text")]
     format: Format,
+
+    /// When all of it was taken, for what outputs send. A recording does not say; without this: now
+    #[arg(long, value_name = "TIME", value_parser = times::parse)]
+    time: Option<UnixMillis>,
 
     /// How the input is written down
     #[arg(long, default_value = "auto")]
@@ -73,16 +82,6 @@ pub struct Arguments {
     /// Exit with status 1 when anything was skipped or no telegram was found
     #[arg(long)]
     strict: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// A table for a person
-    Text,
-    /// One JSON object for each telegram and line
-    Json,
-    /// Every message and field, with its bytes
-    Tree,
 }
 
 impl Arguments {
@@ -98,13 +97,14 @@ impl Arguments {
         let source = Source::open(&self.file, self.encoding)?;
         let stdout = io::stdout();
         let paint = Paint::new(color, &stdout);
-        let aside = if self.format == Format::Json {
-            Paint::new(color, &io::stderr())
-        } else {
+        let aside = if self.format.is_for_people() {
             paint
+        } else {
+            Paint::new(color, &io::stderr())
         };
         let mut decoding = Decoding {
             format: self.format,
+            time: self.time,
             salvage: self.salvage,
             paint,
             aside,
@@ -125,6 +125,8 @@ impl Arguments {
 /// The state of decoding one input.
 struct Decoding {
     format: Format,
+    /// When all telegrams were taken; none for now.
+    time: Option<UnixMillis>,
     salvage: bool,
     /// For what goes to standard output.
     paint: Paint,
@@ -141,6 +143,8 @@ impl Decoding {
     fn all(&mut self, mut source: Source) -> Result<bool, Failure> {
         let mut decoder = Decoder::new(vec![0; LONGEST_FRAME]);
         let mut start = Vec::new();
+        let header = self.format.header().as_bytes();
+        self.out.write_all(header).map_err(Failure::output)?;
         while let Some(chunk) = source.next()? {
             let wanted = chunk.len().min(hint::START - start.len());
             start.extend_from_slice(chunk.get(..wanted).unwrap_or_default());
@@ -207,30 +211,40 @@ impl Decoding {
             }
         };
         self.tally.readings += 1;
-        let text = match self.format {
-            Format::Json => json::line(&telegram, &reading),
+        let text = match (self.format, self.format.payload()) {
+            (_, Some(payload)) => self.sent(payload, reading),
+            (Format::Json, _) => json::line(&telegram, &reading),
             // The tree of the whole frame has been printed.
-            Format::Tree if !telegram.salvaged => return Ok(()),
-            Format::Text | Format::Tree => text::table(&telegram, &reading, self.paint),
+            (Format::Tree, _) if !telegram.salvaged => return Ok(()),
+            _ => text::table(&telegram, &reading, self.paint),
         };
         self.out.write_all(text.as_bytes()).map_err(Failure::output)
     }
 
+    /// What an output would send.
+    fn sent(&self, payload: Payload, reading: Reading<'_>) -> String {
+        let time = self.time.unwrap_or_else(times::now);
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        let _ = payload(&Stamped { time, reading }, &mut text);
+        text
+    }
+
     /// Sets what follows apart, where people read it.
     fn gap(&mut self) -> Result<(), Failure> {
-        if self.format == Format::Json {
+        if !self.format.is_for_people() {
             return Ok(());
         }
         writeln!(self.out).map_err(Failure::output)
     }
 
-    /// Tells a person something: in the text, or beside the JSON.
+    /// Tells a person something: in the text, or beside what programs read.
     fn note(&mut self, text: &str) -> Result<(), Failure> {
-        if self.format == Format::Json {
+        if self.format.is_for_people() {
+            writeln!(self.out, "{text}").map_err(Failure::output)
+        } else {
             self.progress.println(text);
             Ok(())
-        } else {
-            writeln!(self.out, "{text}").map_err(Failure::output)
         }
     }
 }

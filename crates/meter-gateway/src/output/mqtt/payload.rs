@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use meter_core::payload::{self, Hex, JsonString, Octets, classic, thingsboard};
-use meter_core::{Reading, Stamped, Value};
+use meter_core::payload::{self, JsonString, Plain, classic, thingsboard};
+use meter_core::{Reading, Stamped};
 
 use super::config::{Config, ConfigError, Format, Qos};
 use super::topic::Template;
@@ -122,9 +122,11 @@ impl Plan {
         let mut posts = Vec::new();
         for (index, stamped) in readings.iter().enumerate() {
             for register in stamped.reading.registers() {
-                let Some(text) = plain(register.value) else {
+                let text = Plain(register.value).to_string();
+                // An empty message would delete what is retained.
+                if text.is_empty() {
                     continue;
-                };
+                }
                 let topic = self.template.of_register(&stamped.reading, &register);
                 posts.push(Post {
                     publication: self.publication(topic, text),
@@ -181,17 +183,4 @@ pub(super) fn readings(records: &[Record]) -> Result<Vec<Stamped<'_>>, Unreadabl
                 Err(why) => Err(Unreadable { index, why }),
             });
     stamped.collect()
-}
-
-/// A value by itself; an empty message would delete what is retained.
-fn plain(value: Value<'_>) -> Option<String> {
-    let text = match value {
-        Value::Number(number) => number.to_string(),
-        Value::Bool(value) => value.to_string(),
-        Value::Time(time) => time.seconds().to_string(),
-        Value::Octets(octets) => Octets(octets).to_string(),
-        Value::Unknown(bytes) => Hex(bytes).to_string(),
-        Value::Absent => return None,
-    };
-    (!text.is_empty()).then_some(text)
 }

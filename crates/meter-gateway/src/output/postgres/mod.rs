@@ -13,7 +13,6 @@
 mod address;
 mod config;
 mod connect;
-mod rows;
 mod schema;
 mod sender;
 mod trouble;

@@ -5,15 +5,16 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
+use meter_core::payload;
+use meter_core::payload::postgres::COLUMNS;
 use tokio::time::timeout;
 
 use super::config::{Config, ConfigError};
 use super::connect::{Login, Session};
-use super::rows::{self, COLUMNS};
 use super::schema::{self, Tables};
 use super::trouble::Trouble;
 use crate::journal::Record;
-use crate::output::delivery::{Failure, Sender, Sent};
+use crate::output::delivery::{Failure, Sender, Sent, reading};
 
 /// One output into `PostgreSQL` at work.
 #[derive(Debug)]
@@ -80,7 +81,8 @@ impl Sender for Postgres {
     async fn send(&mut self, records: &[Record]) -> Result<Sent, Failure> {
         let mut text = String::new();
         for (index, record) in records.iter().enumerate() {
-            rows::write(record, &mut text).map_err(|why| Failure::Unreadable { index, why })?;
+            // Writing into a string cannot fail.
+            let _ = payload::postgres(&reading(index, record)?, &mut text);
         }
         let limit = self.config.remote.timeout.get();
         let written = timeout(limit, self.write(records, text)).await;

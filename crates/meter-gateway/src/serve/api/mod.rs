@@ -19,7 +19,6 @@ mod meters;
 mod openapi;
 mod range;
 mod readings;
-mod times;
 
 use std::sync::Arc;
 

@@ -9,8 +9,8 @@ use http::header::{ACCEPT, HeaderMap};
 use meter_core::UnixMillis;
 use serde::Deserialize;
 
-use super::times;
 use crate::serve::problem::Problem;
+use crate::times;
 
 /// Readings of one answer in JSON, unless it asks for fewer or more.
 const LIMIT: usize = 1000;

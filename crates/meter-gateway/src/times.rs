@@ -1,7 +1,18 @@
-//! Times as requests write them.
+//! The wall clock, and times as people and requests write them.
+
+use std::time::{Duration, SystemTime};
 
 use meter_core::UnixMillis;
 use toml::value::{Date, Datetime, Offset};
+
+/// What the wall clock shows.
+#[must_use]
+pub fn now() -> UnixMillis {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
 
 /// Why a text is no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -9,10 +20,10 @@ use toml::value::{Date, Datetime, Offset};
     "is no time: write milliseconds since 1970, a day like 2026-11-22 (it begins at midnight UTC), or a time with \
      its zone like 2026-11-22T17:53:00Z"
 )]
-pub(super) struct BadTime;
+pub struct BadTime;
 
 /// Reads milliseconds since 1970, a day, or a time of RFC 3339.
-pub(super) fn parse(text: &str) -> Result<UnixMillis, BadTime> {
+pub fn parse(text: &str) -> Result<UnixMillis, BadTime> {
     if let Ok(millis) = text.parse() {
         return Ok(UnixMillis(millis));
     }

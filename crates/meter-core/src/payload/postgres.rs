@@ -1,44 +1,37 @@
-//! Readings as rows, in the text format of COPY.
+//! Rows for `PostgreSQL`, in the text format of its COPY.
+//!
+//! ```text
+//! 2026-11-22T17:53:00.123Z  1 DZG00 4208 2910  1-0:1.8.0*255  5430157.7  \N  Wh  1835268
+//! ```
+//!
+//! Between two columns is a tab, here shown as spaces; `\N` is NULL. A number stands in `value`,
+//! everything else in `text`.
 
-use std::fmt::{self, Display, Write};
+use core::fmt::{self, Display, Write};
 
-use meter_core::payload::{Hex, Octets};
-use meter_core::{Reading, Register, Unit, Value};
-
-use crate::journal::Record;
+use super::{Hex, Octets, Stamped};
+use crate::Unit;
+use crate::reading::{Register, Value};
 
 /// The columns, in the order of [`write`].
-pub(super) const COLUMNS: &str = "time, meter, obis, value, text, unit, status";
+pub const COLUMNS: &str = "time, meter, obis, value, text, unit, status";
 
-/// Writes a row for each register of a reading. The error says why there is none.
-pub(super) fn write(record: &Record, out: &mut String) -> Result<(), String> {
-    let reading = Reading::from_bytes(&record.body).map_err(|error| error.to_string())?;
-    for register in reading.registers() {
-        let row = Row {
-            record,
-            reading: &reading,
-            register,
-        };
-        write!(out, "{row}").map_err(|error| error.to_string())?;
-    }
-    Ok(())
+/// Writes a row for each register of a reading.
+pub fn write(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
+    let mut registers = stamped.reading.registers();
+    registers.try_for_each(|register| write!(out, "{}", Row { stamped, register }))
 }
 
 struct Row<'a> {
-    record: &'a Record,
-    reading: &'a Reading<'a>,
+    stamped: &'a Stamped<'a>,
     register: Register<'a>,
 }
 
 impl Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            record,
-            reading,
-            register,
-        } = self;
-        let meter = Escaped(reading.meter_id());
-        write!(f, "{}\t{meter}\t{}\t", record.time, register.obis)?;
+        let Self { stamped, register } = self;
+        let meter = Escaped(stamped.reading.meter_id());
+        write!(f, "{}\t{meter}\t{}\t", stamped.time, register.obis)?;
         match register.value {
             Value::Number(number) => write!(f, "{number}\t\\N\t")?,
             Value::Time(time) => write!(f, "{}\t\\N\t", time.seconds())?,
