@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::packet::{self, Said};
+use super::puback::Pubacks;
 use super::stream::Stream;
 use super::{Fault, Publication, Reason, Sort, Version};
 
@@ -33,6 +34,7 @@ pub(crate) struct Connection {
     pub(super) output: BytesMut,
     pub(super) flushed: bool,
     pub(super) heard: VecDeque<Said>,
+    pub(super) pubacks: Pubacks,
     /// Why there is no connection any more.
     pub(super) ended: Option<Fault>,
     pub(super) patience: Duration,
@@ -265,8 +267,10 @@ impl Connection {
 
     /// Takes in so many bytes that were read.
     pub(super) fn take(&mut self, count: usize) {
-        let input = std::mem::take(&mut self.input);
-        self.decode(input.get(..count).unwrap_or_default());
+        let mut input = std::mem::take(&mut self.input);
+        let read = input.get_mut(..count).unwrap_or_default();
+        self.pubacks.read(read);
+        self.decode(read);
         self.input = input;
     }
 
@@ -287,7 +291,13 @@ impl Connection {
         let mut result = Ok(());
         for event in events {
             match event {
-                Event::NotifyPacketReceived(packet) => self.heard.push_back(packet::said(&packet)),
+                Event::NotifyPacketReceived(packet) => {
+                    let mut said = packet::said(&packet);
+                    if let Said::Acknowledged { id, reason } = &mut said {
+                        *reason = self.pubacks.reason(*id, *reason);
+                    }
+                    self.heard.push_back(said);
+                }
                 Event::RequestSendPacket { packet, .. } => self.write(&packet),
                 Event::RequestTimerReset { kind, duration_ms } => {
                     let at = Instant::now() + Duration::from_millis(duration_ms);

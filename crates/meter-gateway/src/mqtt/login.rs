@@ -8,6 +8,7 @@ use mqtt_protocol_core::mqtt::connection::{Connection as Core, ConnectionOptions
 use tokio::time::timeout;
 
 use super::packet::{self, Said};
+use super::puback::Pubacks;
 use super::stream::open;
 use super::{Connection, Fault, Options, Reason, Sort, Version};
 
@@ -68,6 +69,7 @@ impl Connection {
             output: BytesMut::new(),
             flushed: true,
             heard: VecDeque::new(),
+            pubacks: Pubacks::new(version),
             ended: None,
             patience: options.patience,
             ping: None,

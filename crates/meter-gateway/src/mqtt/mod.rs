@@ -10,6 +10,7 @@ mod fault;
 mod login;
 mod options;
 mod packet;
+mod puback;
 mod reason;
 mod stream;
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub enum Sort {
 
 impl Reason {
     pub(super) const UNSUPPORTED_VERSION: Self = Self(0x84);
+    /// The packet is longer than the broker takes.
+    pub const TOO_LONG: Self = Self(0x95);
 
     /// From the return code of a CONNACK of 3.1.1, section 3.2.2.3.
     pub(super) const fn of_return_code(code: u8) -> Self {
@@ -44,6 +46,16 @@ impl Reason {
             }
             0x95 | 0x99 => Sort::Refused,
             _ => Sort::Later,
+        }
+    }
+
+    /// Sorts it as the answer to a message. With two more reasons a broker says then that it does not want
+    /// this one, and not why (section 3.4.2.1).
+    #[must_use]
+    pub const fn sort_of_message(self) -> Sort {
+        match self.0 {
+            0x80 | 0x83 => Sort::Refused,
+            _ => self.sort(),
         }
     }
 
@@ -125,6 +137,8 @@ mod tests {
         ] {
             assert_eq!(Reason(code).sort(), sort, "0x{code:02x}");
         }
+        assert_eq!(Reason(0x83).sort_of_message(), Sort::Refused);
+        assert_eq!(Reason(0x87).sort_of_message(), Sort::Check);
         assert_eq!(Reason::of_return_code(4), Reason(0x86));
     }
 }

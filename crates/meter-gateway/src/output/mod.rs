@@ -209,7 +209,7 @@ impl Config {
             Self::Mqtt(config) => {
                 let sender = mqtt::Mqtt::new(config, cursor.output(), status.subscribe())?;
                 let shared = &config.remote.delivery;
-                delivery::run(sender, shared, cursor, status, shutdown).await;
+                Box::pin(delivery::run(sender, shared, cursor, status, shutdown)).await;
             }
             Self::Influx(config) => {
                 let sender = influx::Influx::new(config)?;

@@ -57,7 +57,7 @@ pub(in crate::output) async fn probe(config: &Config) -> Result<String, ProbeErr
                 of: 0..1,
             }];
             let outcome = session.publish(posts, 1, &plan, None).await;
-            if let Some(trouble) = outcome.trouble {
+            if let Some(trouble) = outcome.first_trouble() {
                 return Err(failed(&trouble));
             }
             said

@@ -11,7 +11,7 @@ use super::meters::Meters;
 use super::payload::{self, Plan, Post};
 use super::session::{Outcome, Session, Trouble};
 use crate::journal::Record;
-use crate::mqtt::{Options, Sort, Unsent, Will};
+use crate::mqtt::{Options, Reason, Sort, Unsent, Will};
 use crate::output::Status;
 use crate::output::delivery::{Failure, Sender, Sent};
 
@@ -81,9 +81,22 @@ impl Mqtt {
             meters.connected();
         }
         self.mention(outcome.beside.as_ref());
+        let readings = outcome.settled;
+        let words = |(index, trouble): &(usize, Trouble)| (*index, trouble.to_string());
+        let mut refused: Vec<_> = outcome.refused.iter().map(words).collect();
+        refused.retain(|(index, _)| *index < readings);
         match outcome.trouble {
-            Some(trouble) if outcome.settled == 0 => Err(self.failure(&trouble)),
-            _ => Ok(Sent::all(outcome.settled)),
+            Some(trouble) if readings == 0 => Err(self.failure(&trouble)),
+            _ if refused.len() < readings => Ok(Sent { readings, refused }),
+            _ => match refused.pop() {
+                None => Ok(Sent::all(readings)),
+                // It took none of them, which may be its own fault.
+                Some((_, answer)) => Err(Failure::Rejected {
+                    readings,
+                    answer,
+                    too_large: false,
+                }),
+            },
         }
     }
 
@@ -104,7 +117,7 @@ impl Mqtt {
         let sort = match trouble {
             Trouble::Lost(fault) if fault.lasts() => Sort::Check,
             Trouble::Lost(_) => Sort::Later,
-            Trouble::Refused { reason, .. } => reason.sort(),
+            Trouble::Refused { reason, .. } => reason.sort_of_message(),
             Trouble::Unsent {
                 why: Unsent::TooLong,
                 ..
@@ -115,14 +128,17 @@ impl Mqtt {
             Sort::Check => Failure::Misconfigured { why },
             Sort::Later | Sort::Taken => Failure::Retry { why, after: None },
             Sort::Refused => {
-                let readings = match trouble {
-                    Trouble::Unsent { readings, .. } => *readings,
-                    _ => 1,
+                let (readings, long) = match trouble {
+                    Trouble::Unsent { readings, .. } => (*readings, true),
+                    Trouble::Refused {
+                        readings, reason, ..
+                    } => (*readings, *reason == Reason::TOO_LONG),
+                    Trouble::Lost(_) => (1, false),
                 };
                 Failure::Rejected {
                     readings,
                     answer: trouble.to_string(),
-                    too_large: readings > 1,
+                    too_large: long && readings > 1,
                 }
             }
         }

@@ -40,6 +40,8 @@ pub(super) struct Outcome {
     pub(super) settled: usize,
     /// Why the one after them is not.
     pub(super) trouble: Option<Trouble>,
+    /// Readings that the broker does not want, whereas it took others.
+    pub(super) refused: Vec<(usize, Trouble)>,
     /// Why something that went along was not taken.
     pub(super) beside: Option<Trouble>,
 }
@@ -49,7 +51,11 @@ pub(super) struct Outcome {
 pub(super) enum Trouble {
     /// The broker says no.
     #[error("it does not take a message for the topic {topic}: {reason}")]
-    Refused { topic: String, reason: Reason },
+    Refused {
+        topic: String,
+        reason: Reason,
+        readings: usize,
+    },
     /// It cannot be sent at all.
     #[error("a message for the topic {topic} cannot be sent: {why}")]
     Unsent {
@@ -68,10 +74,26 @@ struct Pending {
     of: Range<usize>,
 }
 
+impl Trouble {
+    /// Whether it lies in this message, so that any other may be sent.
+    fn is_of_message(&self) -> bool {
+        match self {
+            Self::Refused { reason, .. } => reason.sort() == Sort::Refused,
+            Self::Unsent { why, .. } => *why == Unsent::TooLong,
+            Self::Lost(_) => false,
+        }
+    }
+}
+
 impl Outcome {
     fn fail(&mut self, of: &Range<usize>, trouble: Trouble) {
         if of.is_empty() {
             self.beside = Some(trouble);
+        } else if of.len() == 1 && trouble.is_of_message() {
+            // A reading may be in several messages.
+            if !self.refused.iter().any(|(index, _)| *index == of.start) {
+                self.refused.push((of.start, trouble));
+            }
         } else if self.trouble.is_none() || of.start < self.settled {
             self.settled = self.settled.min(of.start);
             self.trouble = Some(trouble);
@@ -85,6 +107,12 @@ impl Outcome {
             None if self.trouble.is_some() => self.beside = Some(Trouble::Lost(fault)),
             _ => self.trouble = Some(Trouble::Lost(fault)),
         }
+    }
+
+    /// What was not taken first, where any reading may be the last word.
+    pub(super) fn first_trouble(self) -> Option<Trouble> {
+        let refused = self.refused.into_iter().map(|(_, trouble)| trouble);
+        self.trouble.into_iter().chain(refused).next()
     }
 
     /// Whether the connection is of no more use.
@@ -122,7 +150,7 @@ impl Session {
         let discovery = meters.discovery();
         let filters = meters.filters(plan);
         let outcome = session.publish(vec![hello], 1, plan, Some(meters)).await;
-        if let Some(trouble) = outcome.trouble {
+        if let Some(trouble) = outcome.first_trouble() {
             return Err(trouble);
         }
         if discovery {
@@ -169,6 +197,7 @@ impl Session {
         let mut outcome = Outcome {
             settled: readings,
             trouble: None,
+            refused: Vec::new(),
             beside: None,
         };
         let mut until = Instant::now() + self.patience;
@@ -185,7 +214,13 @@ impl Session {
                     if let Some(Pending { topic, of }) = pending.remove(&id)
                         && reason.sort() != Sort::Taken
                     {
-                        outcome.fail(&of, Trouble::Refused { topic, reason });
+                        let readings = of.len();
+                        let trouble = Trouble::Refused {
+                            topic,
+                            reason,
+                            readings,
+                        };
+                        outcome.fail(&of, trouble);
                     }
                 }
                 Ok(Heard::Message(message)) => {

@@ -77,6 +77,23 @@ async fn readings_that_are_too_long_are_told_and_kept() -> Result {
     running.stop().await
 }
 
+/// mosquitto does not tell this bound when we log in; MQTT has no such answer to a message.
+#[tokio::test]
+async fn readings_that_are_too_long_are_set_aside_with_the_broker_s_words() -> Result {
+    let Some(broker) = Broker::start("message_size_limit 250").await? else {
+        return Ok(());
+    };
+    let url = format!("mqtt://127.0.0.1:{}", broker.plain);
+    let mut setup = Setup::new(&url, &broker).await?;
+    setup.config.format = meter_gateway::output::mqtt::Format::Json;
+    setup.append(0..12).await?;
+    let running = setup.run().await?;
+    let told = running.until_trouble(State::Misconfigured).await?;
+    assert_says(&told, &["packet too large (0x95)", "nothing was set aside"]);
+    running.stop().await?;
+    Ok(())
+}
+
 /// More at once than the broker takes would be its right to hang up.
 #[tokio::test]
 async fn no_more_is_on_its_way_than_the_broker_takes() -> Result {
