@@ -108,6 +108,17 @@ impl Fault {
             .collect()
     }
 
+    /// Whether `other`, which was found without the entry of this one, may be but a consequence of that:
+    /// something was said in their table, and could not be read. A key that is unknown says nothing.
+    pub(super) fn casts_doubt_on(&self, other: &Self) -> bool {
+        let entry = self.entry();
+        let said = !matches!(*self.kind, Kind::UnknownKey { .. } | Kind::Missing { .. });
+        match entry.split_last() {
+            Some((_, table)) if said && !table.is_empty() => other.entry().starts_with(table),
+            _ => false,
+        }
+    }
+
     fn message(&self) -> String {
         match &*self.kind {
             Kind::UnknownKey { key, allowed } => {

@@ -80,13 +80,7 @@ impl Config {
         if !unnamed.is_empty() {
             return Err(Faults::new(file, text, unnamed));
         }
-        let config: Self = read::read(file, text)?;
-        let faults = config.faults(text);
-        if faults.is_empty() {
-            Ok(config)
-        } else {
-            Err(Faults::new(file, text, faults))
-        }
+        read::read(file, text, |config: &Self| config.faults(text))
     }
 
     /// What is right and yet hardly meant: nothing is read, nothing is sent, or all of it twice.

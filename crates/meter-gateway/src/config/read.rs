@@ -54,33 +54,55 @@ impl std::error::Error for Faults {}
 /// More than this many faults in one file help nobody.
 const MOST: usize = 20;
 
-/// Reads `text`, which came from `file`, into a `T`.
-pub(super) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Faults> {
+/// Reads `text`, which came from `file`, into a `T`. `check` finds what fits its type and is wrong all
+/// the same; it is told beside what does not fit.
+pub(super) fn read<T: DeserializeOwned>(
+    file: &str,
+    text: &str,
+    check: impl FnOnce(&T) -> Vec<Fault>,
+) -> Result<T, Faults> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         let faults = errors.iter().map(Fault::syntax).collect();
         return Err(Faults::new(file, text, faults));
     }
     let span = document.span();
-    read_table(file, text, document.into_inner(), span)
+    let (read, mut faults) = judge(document.into_inner(), span);
+    let mut more = read.as_ref().map(check).unwrap_or_default();
+    more.retain(|fault| !faults.iter().any(|other| other.casts_doubt_on(fault)));
+    faults.append(&mut more);
+    match read {
+        Some(read) if faults.is_empty() => Ok(read),
+        _ => Err(Faults::new(file, text, faults)),
+    }
 }
 
 /// Reads the table that `text` was parsed into.
-///
-/// The first thing that serde refuses ends its work, so what it refused is taken out and the rest
-/// is read again, until nothing more is found.
 pub(super) fn read_table<T: DeserializeOwned>(
     file: &str,
     text: &str,
-    mut table: DeTable<'_>,
+    table: DeTable<'_>,
     span: Range<usize>,
 ) -> Result<T, Faults> {
+    match judge(table, span) {
+        (Some(read), faults) if faults.is_empty() => Ok(read),
+        (_, faults) => Err(Faults::new(file, text, faults)),
+    }
+}
+
+/// What could be read of a table, and what does not fit in it.
+///
+/// The first thing that serde refuses ends its work, so what it refused is taken out and the rest
+/// is read again, until nothing more is found.
+fn judge<T: DeserializeOwned>(
+    mut table: DeTable<'_>,
+    span: Range<usize>,
+) -> (Option<T>, Vec<Fault>) {
     let mut faults: Vec<Fault> = Vec::new();
     let mut removed: Vec<Vec<String>> = Vec::new();
     loop {
         let fault = match T::deserialize(Value::table(table.clone(), span.clone())) {
-            Ok(read) if faults.is_empty() => return Ok(read),
-            Ok(_) => break,
+            Ok(read) => return (Some(read), faults),
             Err(fault) => fault,
         };
         let entry: Vec<String> = fault.entry().into_iter().map(str::to_owned).collect();
@@ -96,11 +118,10 @@ pub(super) fn read_table<T: DeserializeOwned>(
             faults.push(fault);
         }
         if faults.len() >= MOST || !remove(&mut table, &entry) {
-            break;
+            return (None, faults);
         }
         removed.push(entry);
     }
-    Err(Faults::new(file, text, faults))
 }
 
 /// Keys that stand right below `[input]` or another one of `tables`, whose entries have names.
@@ -234,7 +255,9 @@ mod tests {
 
     #[test]
     fn a_field_takes_the_keys_that_the_struct_does_not_have() {
-        let read_outer = |text| read::<Outer>("m.toml", text).map_err(|faults| faults.to_string());
+        let read_outer = |text| {
+            read::<Outer>("m.toml", text, |_| Vec::new()).map_err(|faults| faults.to_string())
+        };
         let outer = read_outer("pace = 2\nname = \"a\"\nsize = 1").unwrap();
         assert_eq!((outer.middle.size, outer.middle.inner.pace), (1, 2));
         let fault = |text, message: &str| {
@@ -270,7 +293,9 @@ mod tests {
     }
 
     fn faults(text: &str) -> String {
-        read::<File>("m.toml", text).unwrap_err().to_string()
+        read::<File>("m.toml", text, |_| Vec::new())
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -279,6 +304,7 @@ mod tests {
             "m.toml",
             "listen = 80\n[input.a]\ntype = \"serial\"\nport = \"auto\"\nspeed = 9600\n\
              [input.b]\ntype = \"off\"\n[input.c]\ntcp = { address = \"h:1\" }\n",
+            |_| Vec::new(),
         )
         .unwrap();
         assert_eq!(file.listen, Some(80));

@@ -222,12 +222,10 @@ impl Config {
                 delivery::run(sender, shared, cursor, status, shutdown).await;
             }
             Self::Csv(config) => {
-                let sender = files::Files::new(config, files::Format::Csv, cursor.output());
-                delivery::run(sender, &config.delivery, cursor, status, shutdown).await;
+                files::run(config, files::Format::Csv, cursor, status, shutdown).await;
             }
             Self::Jsonl(config) => {
-                let sender = files::Files::new(config, files::Format::Jsonl, cursor.output());
-                delivery::run(sender, &config.delivery, cursor, status, shutdown).await;
+                files::run(config, files::Format::Jsonl, cursor, status, shutdown).await;
             }
             Self::Postgres(config) => {
                 let sender = postgres::Postgres::new(config)?;

@@ -17,11 +17,18 @@ mod trouble;
 mod writer;
 
 pub use config::{Config, ConfigError};
-pub(super) use sender::Files;
 pub use trouble::Trouble;
 
 use std::fs::OpenOptions;
+use std::future::Future;
 use std::path::Path;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::sender::Files;
+use super::{Status, delivery};
+use crate::journal::Cursor;
 
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +55,23 @@ impl Format {
             Self::Jsonl => "",
         }
     }
+}
+
+/// Delivers until `shutdown`, which also ends the collecting: what is at hand is written at once.
+pub(super) async fn run(
+    config: &Config,
+    format: Format,
+    cursor: Cursor,
+    status: watch::Sender<Status>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let ending = CancellationToken::new();
+    let sender = Files::new(config, format, cursor.output(), ending.clone());
+    let shutdown = async move {
+        shutdown.await;
+        ending.cancel();
+    };
+    delivery::run(sender, &config.delivery, cursor, status, shutdown).await;
 }
 
 /// Writes and removes an empty file in the directory, and returns a sentence for people.

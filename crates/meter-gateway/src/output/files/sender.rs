@@ -7,6 +7,7 @@ use std::time::Duration;
 use meter_core::{Reading, Stamped, payload};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::Format;
 use super::archive::Policy;
@@ -26,21 +27,28 @@ const TIDY_EVERY: Duration = Duration::from_mins(10);
 
 /// One output into files at work.
 #[derive(Debug)]
-pub(in crate::output) struct Files {
+pub(super) struct Files {
     format: Format,
     config: Config,
     /// Shared with the thread that writes, which goes on when nobody waits for it any more.
     writer: Arc<Mutex<Writer>>,
     most: usize,
-    /// Fresh readings are collected until then.
+    /// Fresh readings are collected until then, or until the end.
     collect_until: Instant,
+    ending: CancellationToken,
     tidy_at: Instant,
     /// All that may be in the files already has come again, if it had to.
     caught_up: bool,
 }
 
 impl Files {
-    pub(in crate::output) fn new(config: &Config, format: Format, output: &str) -> Self {
+    /// `ending` says that nothing more is collected.
+    pub(super) fn new(
+        config: &Config,
+        format: Format,
+        output: &str,
+        ending: CancellationToken,
+    ) -> Self {
         let rate = config.delivery.max_rate.map_or(MOST, |rate| {
             usize::try_from(rate.get()).unwrap_or(usize::MAX)
         });
@@ -51,6 +59,7 @@ impl Files {
             writer: Arc::new(Mutex::new(writer)),
             most: rate.min(MOST),
             collect_until: Instant::now(),
+            ending,
             tidy_at: Instant::now(),
             caught_up: false,
         }
@@ -104,7 +113,8 @@ impl Sender for Files {
         let bytes: usize = records.iter().map(|record| record.body.len()).sum();
         let backlog = records.len() >= self.most || bytes >= ENOUGH;
         if !backlog {
-            sleep_until(self.collect_until).await;
+            let collecting = sleep_until(self.collect_until);
+            let _ = self.ending.run_until_cancelled(collecting).await;
         }
         let written = self
             .on_disk(move |writer| append(writer, &days, backlog))
@@ -182,4 +192,48 @@ fn append(writer: &mut Writer, days: &[Lines], backlog: bool) -> (usize, Option<
         writer.forget_known();
     }
     (readings, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use meter_core::UnixMillis;
+    use sml_wire::GetListRes;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn record(seq: u64) -> Result<Record, Box<dyn Error>> {
+        let meter = [0x0a, 1, b'E', b'M', b'H', 0, 0, 0xa1, 0xbd, 0x34];
+        let mut buffer = [0; 256];
+        let body = Reading::new(GetListRes::of(&meter)).emit(&mut buffer);
+        Ok(Record {
+            seq,
+            meter: meter.into(),
+            time: UnixMillis(i64::try_from(seq)?),
+            body: body.map_err(|_| "too long")?.to_vec(),
+        })
+    }
+
+    #[tokio::test]
+    async fn what_is_collected_is_written_when_the_end_comes() -> Result<(), Box<dyn Error>> {
+        let directory = tempfile::tempdir()?;
+        let mut config = Config::new(directory.path().to_owned());
+        config.sync_interval = crate::config::Duration::from_secs(3600);
+        let ending = CancellationToken::new();
+        let mut files = Files::new(&config, Format::Jsonl, "house", ending.clone());
+        let (first, second) = ([record(1)?], [record(2)?]);
+        assert_eq!(files.send(&first).await.map_err(|_| "send")?.readings, 1);
+        {
+            let mut sending = std::pin::pin!(files.send(&second));
+            let soon = timeout(Duration::from_millis(100), &mut sending).await;
+            assert!(soon.is_err(), "it is not collected");
+            ending.cancel();
+            assert_eq!(sending.await.map_err(|_| "send")?.readings, 1);
+        }
+        let text = std::fs::read_to_string(directory.path().join("house-1970-01-01.jsonl"))?;
+        assert_eq!(text.lines().count(), 2, "{text}");
+        Ok(())
+    }
 }
