@@ -30,6 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("recordings", &[]),
     ("emulator", &["meter-sim", "recordings"]),
+    ("rig", &["meter-core", "meter-sim"]),
     ("xtask", &["oled", "recordings"]),
 ];
 
