@@ -11,8 +11,8 @@ use crate::process;
 pub struct Arguments {
     /// The measurement.
     what: Measurement,
-    /// Further arguments of the measurement: `-- --help` shows them.
-    #[arg(last = true)]
+    /// Further arguments of the measurement: `--help` shows them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<String>,
 }
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use meter_sim::{Meter, MeterConfig, model};
 
-use crate::daemon::Daemon;
 use crate::server::{Server, different};
-use crate::{Failure, Verdict};
+use crate::usage::{peak_memory, processor_time};
+use crate::{Failure, Verdict, start};
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -35,19 +35,19 @@ pub async fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let input = format!("type = \"file\"\npath = {recording:?}\ninterval = \"every\"");
     let output = format!("interval = \"every\"\nbatch_size = {}", arguments.batch);
     let config = server.configure(folder.path(), &input, &output)?;
-    let start = Instant::now();
-    let daemon = Daemon::start(folder.path(), &config)?;
+    let begin = Instant::now();
+    let daemon = start(folder.path(), &config)?;
     let wanted = arguments.readings as usize;
     server.wait_for(wanted, Duration::from_secs(10)).await;
     let arrived = server.arrived();
     let last = arrived.iter().map(|reading| reading.at).max();
-    let used = daemon.processor_time()?;
-    let memory = daemon.peak_memory()?;
+    let used = processor_time(daemon.id())?;
+    let memory = peak_memory(daemon.id())?;
     daemon.stop()?;
 
     let delivered = different(&arrived).len();
     let lost = wanted.saturating_sub(delivered);
-    let time = last.map_or(Duration::ZERO, |last| last.duration_since(start));
+    let time = last.map_or(Duration::ZERO, |last| last.duration_since(begin));
     println!(
         "{wanted} readings from a recording, {} a POST",
         arguments.batch
@@ -60,10 +60,7 @@ pub async fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         "processor time per reading   {:8.3} ms",
         used.as_secs_f64() * 1000.0 / wanted as f64
     );
-    println!(
-        "peak memory                  {:8.1} MiB",
-        memory as f64 / 1024.0
-    );
+    println!("peak memory                  {memory:8.1} MiB");
     println!("readings lost                {lost:8}");
     Ok(if lost == 0 {
         Verdict::AsItMustBe

@@ -1,17 +1,23 @@
 //! What the running daemon costs and what it loses, measured from outside: the real program
 //! with a configuration file, a simulated meter on a pty and a simulated HTTPS server.
 
-mod daemon;
+mod all_outputs;
 mod idle;
 mod journal;
 mod meter;
 mod outage;
 mod server;
+mod sml2mqtt;
+mod usage;
 
+use std::env;
 use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rig::Program;
 
 /// Anything that keeps a measurement from being made; a person reads it.
 type Failure = Box<dyn Error + Send + Sync>;
@@ -38,6 +44,27 @@ enum Measurement {
 enum Verdict {
     AsItMustBe,
     Not,
+}
+
+/// The program under measurement.
+fn program() -> Result<PathBuf, Failure> {
+    let program = env::var_os("METERLINE_PROGRAM").ok_or("METERLINE_PROGRAM is not set")?;
+    Ok(program.into())
+}
+
+/// Starts it with a configuration; its log goes to `folder`.
+fn start(folder: &Path, config: &Path) -> Result<Program, Failure> {
+    Program::start(&program()?, folder, config)
+}
+
+/// Writes a configuration with one input and one output, and says where it is.
+fn configure(folder: &Path, input: &str, output: &str) -> Result<PathBuf, Failure> {
+    let config = folder.join("meterline.toml");
+    let state = folder.join("state");
+    let text =
+        format!("state_dir = {state:?}\n\n[input.meter]\n{input}\n\n[output.server]\n{output}\n");
+    fs::write(&config, text)?;
+    Ok(config)
 }
 
 #[tokio::main]

@@ -4,23 +4,27 @@ use std::path::Path;
 use std::time::Duration;
 
 use meter_sim::backend::{Behaviour, Step};
+use tokio::task::block_in_place;
 use tokio::time::sleep;
 
-use crate::daemon::Daemon;
-use crate::idle;
-use crate::meter::Source;
+use rig::Program;
+
+use crate::meter::{head, input, send};
 use crate::server::{Server, different};
-use crate::{Failure, Verdict};
+use crate::{Failure, Verdict, all_outputs, start};
 
 /// What is measured.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// How many readings the server misses.
     #[arg(long, default_value_t = 100)]
-    readings: u32,
+    pub readings: u32,
     /// How many of them the meter sends a second.
     #[arg(long, default_value_t = 5)]
-    rate: u32,
+    pub rate: u32,
+    /// With every output at once, each with its real server.
+    #[arg(long)]
+    all_outputs: bool,
 }
 
 /// What happens while the server is away.
@@ -44,6 +48,9 @@ struct Outcome {
 
 /// Goes through the cases and prints what was lost and what came twice.
 pub async fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    if arguments.all_outputs {
+        return block_in_place(|| all_outputs::run(arguments));
+    }
     println!(
         "{} readings while the server is away, {} a second\n",
         arguments.readings, arguments.rate
@@ -77,27 +84,21 @@ pub async fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
 async fn measure(arguments: &Arguments, case: Case) -> Result<Outcome, Failure> {
     let folder = tempfile::tempdir()?;
     let pace = Duration::from_secs(1) / arguments.rate.max(1);
-    let mut meter = Source::new(pace)?;
+    let mut meter = head(pace)?;
     let server = Server::start()?;
-    let input = format!(
-        "type = \"serial\"\nport = {:?}\ninterval = \"every\"",
-        meter.port
-    );
     let output = "interval = \"every\"\nretry_first = \"200ms\"\nretry_max = \"1s\"";
-    let config = server.configure(folder.path(), &input, output)?;
-    let daemon = Daemon::start(folder.path(), &config)?;
+    let config = server.configure(folder.path(), &input(&meter), output)?;
+    let daemon = start(folder.path(), &config)?;
 
-    let mut sent = idle::send(&mut meter, 5, pace).await?.len();
+    let mut sent = send(&mut meter, 5, pace).await?.len();
     server.backend.outage(true).await;
-    sent += idle::send(&mut meter, arguments.readings / 2, pace)
-        .await?
-        .len();
+    sent += send(&mut meter, arguments.readings / 2, pace).await?.len();
     let daemon = match case {
         Case::Plain => daemon,
         Case::Restart | Case::KillBeforeRecord => restart(daemon, folder.path(), &config)?,
     };
     let rest = arguments.readings - arguments.readings / 2;
-    sent += idle::send(&mut meter, rest, pace).await?.len();
+    sent += send(&mut meter, rest, pace).await?.len();
     let daemon = match case {
         Case::Plain | Case::Restart => {
             server.backend.outage(false).await;
@@ -107,7 +108,7 @@ async fn measure(arguments: &Arguments, case: Case) -> Result<Outcome, Failure> 
             kill_before_record(&server, daemon, folder.path(), &config).await?
         }
     };
-    sent += idle::send(&mut meter, 5, pace).await?.len();
+    sent += send(&mut meter, 5, pace).await?.len();
     server.wait_for(sent, Duration::from_secs(10)).await;
     // Whatever would come once more has the time to.
     sleep(Duration::from_secs(2)).await;
@@ -122,18 +123,18 @@ async fn measure(arguments: &Arguments, case: Case) -> Result<Outcome, Failure> 
     })
 }
 
-fn restart(daemon: Daemon, folder: &Path, config: &Path) -> Result<Daemon, Failure> {
+fn restart(daemon: Program, folder: &Path, config: &Path) -> Result<Program, Failure> {
     daemon.kill()?;
-    Daemon::start(folder, config)
+    start(folder, config)
 }
 
 /// The server reads the first request of the backlog and says nothing; then the daemon dies.
 async fn kill_before_record(
     server: &Server,
-    daemon: Daemon,
+    daemon: Program,
     folder: &Path,
     config: &Path,
-) -> Result<Daemon, Failure> {
+) -> Result<Program, Failure> {
     server
         .backend
         .set_behaviour(Behaviour::first([Step::Stall]));
@@ -150,7 +151,7 @@ async fn kill_before_record(
     }
     daemon.kill()?;
     server.backend.set_behaviour(Behaviour::accept());
-    Daemon::start(folder, config)
+    start(folder, config)
 }
 
 impl Case {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use meter_sim::backend::{Backend, Config, Received};
 use serde_json::Value;
 
-use crate::Failure;
+use crate::{Failure, configure};
 
 /// Where the daemon delivers to.
 pub struct Server {
@@ -40,15 +40,11 @@ impl Server {
     pub fn configure(&self, folder: &Path, input: &str, output: &str) -> Result<PathBuf, Failure> {
         let authority = folder.join("ca.pem");
         fs::write(&authority, self.backend.ca_pem())?;
-        let config = folder.join("meterline.toml");
-        let text = format!(
-            "state_dir = {:?}\n\n[input.meter]\n{input}\n\n[output.server]\ntype = \"rest\"\n\
-             url = {:?}\nca_file = {authority:?}\nformat = \"thingsboard\"\n{output}\n",
-            folder.join("state"),
-            self.backend.url("/api/v1/token/telemetry"),
+        let url = self.backend.url("/api/v1/token/telemetry");
+        let output = format!(
+            "type = \"rest\"\nurl = {url:?}\nca_file = {authority:?}\nformat = \"thingsboard\"\n{output}"
         );
-        fs::write(&config, text)?;
-        Ok(config)
+        configure(folder, input, &output)
     }
 
     /// Waits until at least so many different readings are here, or until nothing more came for

@@ -1,0 +1,78 @@
+//! All outputs at once, each with the server that it is made for.
+
+use std::time::Duration;
+
+use rig::Outcome;
+use rig::outage::{self, Case, Plan};
+
+use crate::outage::Arguments;
+use crate::{Failure, Verdict, program};
+
+/// Goes through the cases and prints what was lost, doubled and wrong on each output.
+pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    if let Some(what) = rig::server::missing() {
+        return Err(what.into());
+    }
+    let plan = Plan {
+        program: program()?,
+        models: meter_sim::model::names().collect(),
+        readings: arguments.readings,
+        pace: Duration::from_secs(1) / arguments.rate.max(1),
+    };
+    println!(
+        "{} readings of each of {} meters while servers are away, {} a second, every output fed \
+         from one journal\n",
+        plan.readings,
+        plan.models.len(),
+        arguments.rate
+    );
+    println!("| case | output | sent | lost | twice | wrong |");
+    println!("|---|---|---|---|---|---|");
+    let mut whole = true;
+    let mut examples = Vec::new();
+    for case in [Case::Away, Case::AwayAndKilled, Case::AllKilled] {
+        for outcome in outage::run(&plan, case)? {
+            whole &= outcome.is_whole();
+            print(case, &outcome);
+            let example = outcome
+                .example
+                .map(|it| format!("{}: {it}", outcome.output));
+            examples.extend(example);
+        }
+    }
+    for outcome in outage::run(&plan, Case::Forgetful)? {
+        print(Case::Forgetful, &outcome);
+    }
+    for example in examples {
+        println!("\n{example}");
+    }
+    println!(
+        "\nEach output is compared with what the meters sent, register by register, as decimals. \
+         Those with `-` store a reading\nonce by meter and time, however often it comes; the \
+         middleware of volkszaehler skips what comes twice. In the third\ncase every server is \
+         killed with SIGKILL, but mosquitto and VictoriaMetrics end by SIGTERM: they acknowledge\n\
+         before they write. What that costs when they are killed is the last case, which counts for \
+         nothing: a reading\nthat they have acknowledged and lost is not kept by meterline either."
+    );
+    Ok(if whole {
+        Verdict::AsItMustBe
+    } else {
+        Verdict::Not
+    })
+}
+
+fn print(case: Case, outcome: &Outcome) {
+    let doubled = if outcome.stored_by_key {
+        "-".to_owned()
+    } else {
+        outcome.doubled.to_string()
+    };
+    println!(
+        "| {} | {} | {} | {} | {doubled} | {} |",
+        case.title(),
+        outcome.output,
+        outcome.sent,
+        outcome.lost,
+        outcome.wrong
+    );
+}
