@@ -212,7 +212,7 @@ impl Input {
         self.status.send_modify(|status| {
             status.bytes += bytes.len() as u64;
             status.last_byte = Some(at.mono);
-            status.counts = counts;
+            status.note(counts);
         });
         good
     }
@@ -282,7 +282,7 @@ impl Input {
             self.silent(Duration::ZERO);
         }
         self.status.send_modify(|status| {
-            status.counts = counts;
+            status.note(counts);
             status.state = State::Finished;
         });
         tracing::info!(input = %self.name, "the recording is at its end: {} telegrams", counts.frames);

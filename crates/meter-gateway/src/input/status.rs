@@ -4,6 +4,8 @@ use std::time::Duration;
 use meter_core::ServerId;
 use sml_wire::Counts;
 
+use super::SignalQuality;
+
 /// How an input is doing. Everything that a person or a metric wants to know of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Status {
@@ -23,6 +25,8 @@ pub struct Status {
     pub opened: u64,
     /// Frames, and what was no frame, by cause.
     pub counts: Counts,
+    /// How well the frames come through lately.
+    pub quality: SignalQuality,
     /// When the last byte came, on the [monotonic](super::monotonic) clock.
     pub last_byte: Option<Duration>,
     /// When the last reading came, on the same clock.
@@ -31,6 +35,14 @@ pub struct Status {
     /// ([`awake`](super::awake)). It turns every
     /// [`TURN`](super::TURN) at the least; a watchdog should be fed only while it does.
     pub turned: Duration,
+}
+
+impl Status {
+    /// Takes in what the decoder has counted since the beginning.
+    pub(super) fn note(&mut self, counts: Counts) {
+        self.quality.note(&self.counts, &counts);
+        self.counts = counts;
+    }
 }
 
 /// What an input does.

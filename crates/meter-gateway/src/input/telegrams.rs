@@ -114,7 +114,8 @@ impl Telegrams {
     }
 }
 
-fn broken(counts: &Counts) -> u64 {
+/// Frames that were none in the end.
+pub(super) fn broken(counts: &Counts) -> u64 {
     counts.crc + counts.cut + counts.too_long + counts.invalid
 }
 

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::journal::Cursor;
+use crate::run::Snapshot;
 
 pub use delivery::{Delivery, OnChange, Remote, RemoteError};
 
@@ -193,11 +194,13 @@ impl Config {
     /// Delivers what the journal has behind `cursor` until `shutdown`; then a
     /// POST that is on its way has one second to be answered. Dropping the
     /// future at any point loses nothing: what was not acknowledged is sent
-    /// again by the next run.
+    /// again by the next run. An output that tells how the lines are doing
+    /// takes it from `view`.
     pub async fn run(
         &self,
         cursor: Cursor,
         status: watch::Sender<Status>,
+        view: watch::Receiver<Snapshot>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ConfigError> {
         match self {
@@ -207,7 +210,7 @@ impl Config {
                 delivery::run(sender, shared, cursor, status, shutdown).await;
             }
             Self::Mqtt(config) => {
-                let sender = mqtt::Mqtt::new(config, cursor.output(), status.subscribe())?;
+                let sender = mqtt::Mqtt::new(config, cursor.output(), status.subscribe(), view)?;
                 let shared = &config.remote.delivery;
                 Box::pin(delivery::run(sender, shared, cursor, status, shutdown)).await;
             }

@@ -138,7 +138,7 @@ pub async fn run(setup: Setup) -> Result<(), Error> {
     let mut program = Program {
         http: Http::new(site),
         inputs: Inputs::new(taken),
-        outputs: Outputs::new(journal.clone()),
+        outputs: Outputs::new(journal.clone(), board.subscribe()),
         reading: Task::supervised("the reading loop".to_owned(), move || desk.clone().run()),
         config: Config::default(),
         contents: BTreeMap::new(),

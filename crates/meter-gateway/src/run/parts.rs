@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Snapshot;
 use super::change::Change;
 use super::task::{End, Task};
 use crate::input::{self, Captured, awake};
@@ -150,13 +151,15 @@ impl RunningOutput {
 pub(super) struct Outputs {
     running: BTreeMap<String, RunningOutput>,
     journal: Journal,
+    view: watch::Receiver<Snapshot>,
 }
 
 impl Outputs {
-    pub(super) fn new(journal: Journal) -> Self {
+    pub(super) fn new(journal: Journal, view: watch::Receiver<Snapshot>) -> Self {
         Self {
             running: BTreeMap::new(),
             journal,
+            view,
         }
     }
 
@@ -191,6 +194,7 @@ impl Outputs {
         let (end, ended) = watch::channel(false);
         let short: Arc<str> = name.into();
         let journal = self.journal.clone();
+        let view = self.view.clone();
         let told = Arc::new(Mutex::new(String::new()));
         let task = Task::supervised(format!("output {name}"), move || {
             deliver(
@@ -199,6 +203,7 @@ impl Outputs {
                 config.clone(),
                 journal.clone(),
                 status.clone(),
+                view.clone(),
                 ended.clone(),
             )
         });
@@ -260,6 +265,7 @@ async fn deliver(
     config: output::Config,
     journal: Journal,
     status: watch::Sender<output::Status>,
+    view: watch::Receiver<Snapshot>,
     mut ended: watch::Receiver<bool>,
 ) -> End {
     let told_to_end = ended.clone();
@@ -277,7 +283,7 @@ async fn deliver(
         // An error means that nobody can end it any more, which ends it too.
         let _ = ended.wait_for(|ended| *ended).await;
     };
-    match config.run(cursor, status.clone(), shutdown).await {
+    match config.run(cursor, status.clone(), view, shutdown).await {
         Ok(()) => told.lock().await.clear(),
         // The configuration was validated, so a file that it names has changed since, and may change again.
         Err(error) => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use meter_core::{Reading, UnixMillis};
 use meter_gateway::journal::{Cursor, Journal, Options, Record, Rejected, Start};
 use meter_gateway::output::{self, Remote, State, Status};
+use meter_gateway::run::Snapshot;
 use sml_wire::{GetListRes, Integer, ListEntry, Value};
 use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
@@ -127,12 +128,13 @@ impl Stage {
     pub async fn start(&self, output: output::Config) -> Result<Running> {
         output.validate()?;
         let (sender, status) = watch::channel(Status::default());
+        let (_, view) = watch::channel(Snapshot::default());
         let (stop, stopped) = oneshot::channel::<()>();
         let cursor = self.cursor().await?;
         let task = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
             output
-                .run(cursor, sender, shutdown)
+                .run(cursor, sender, view, shutdown)
                 .await
                 .map_err(|error| error.to_string())
         });

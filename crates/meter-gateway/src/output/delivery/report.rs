@@ -60,7 +60,10 @@ impl Report {
     /// The server at `to` acknowledged so many readings.
     pub(super) fn delivered(&mut self, readings: usize, to: impl Display) {
         self.status.send_modify(|status| {
-            status.delivered += u64::try_from(readings).unwrap_or(0);
+            let readings = u64::try_from(readings).unwrap_or(0);
+            status.delivered += readings;
+            // It is counted again when there is nothing to send.
+            status.backlog = status.backlog.saturating_sub(readings);
             status.last_success = Some(SystemTime::now());
             status.state = State::Delivering;
         });

@@ -7,10 +7,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use meter_core::Rule;
-use meter_core::payload::homeassistant::{About, Origin, Statistic, discovery, fingerprint, state};
+use meter_core::payload::homeassistant::{About, Origin, discovery, fingerprint, state};
 use meter_core::{Reading, Stamped};
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
+
+use super::diagnostics::Diagnostics;
 
 /// Where Home Assistant looks for devices.
 pub(super) const DEVICES: &str = "homeassistant/device/";
@@ -22,56 +24,6 @@ const URL: &str = "https://example.org/meterline";
 const PATIENCE: Duration = Duration::from_hours(24);
 /// Telegrams of so many kinds are told apart.
 const FORMS: usize = 16;
-
-/// How the way of a meter's readings is doing.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Diagnostics {
-    /// Readings that are still to be sent.
-    pub(super) backlog: u64,
-    /// Of the line, where one is known.
-    pub(super) line: Option<LineDiagnostics>,
-}
-
-/// How a line is doing.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct LineDiagnostics {
-    /// Frames whose checksum was wrong since the start.
-    pub(super) crc_errors: u64,
-    /// Of a hundred frames so many were good.
-    pub(super) quality: u64,
-}
-
-impl Diagnostics {
-    fn statistics(&self) -> Vec<Statistic<'static>> {
-        let statistic = |key, name, value: u64, unit, counts| Statistic {
-            key,
-            name,
-            value: i64::try_from(value).unwrap_or(i64::MAX),
-            unit,
-            class: None,
-            counts,
-        };
-        let mut all = vec![statistic(
-            "backlog",
-            "Readings waiting",
-            self.backlog,
-            None,
-            false,
-        )];
-        if let Some(line) = self.line {
-            let (errors, quality) = (line.crc_errors, line.quality);
-            all.push(statistic("crc_errors", "CRC errors", errors, None, true));
-            all.push(statistic(
-                "line_quality",
-                "Line quality",
-                quality,
-                Some("%"),
-                false,
-            ));
-        }
-        all
-    }
-}
 
 /// Where a meter is announced; `device` is `meterline_1EMH0010599732`.
 pub(super) fn config_topic(device: &str) -> String {
@@ -253,15 +205,20 @@ impl Announced {
         Json::Object(root).to_string()
     }
 
-    /// The state that goes with it.
-    pub(super) fn state(&self, stamped: &Stamped<'_>, diagnostics: &Diagnostics) -> String {
+    /// The state that goes with it; `locked` is null for as long as nobody can be sure.
+    pub(super) fn state(
+        &self,
+        stamped: &Stamped<'_>,
+        locked: Option<bool>,
+        diagnostics: &Diagnostics,
+    ) -> String {
         let mut text = String::new();
         let written = state(stamped, &diagnostics.statistics(), &mut text);
         debug_assert!(written.is_ok(), "a string takes everything");
         let rule = self
             .rule
             .map_or_else(|| "none".to_owned(), |rule| rule.to_string());
-        let (time, locked) = (stamped.time.0, stamped.reading.reduced());
+        let (time, locked) = (stamped.time.0, json!(locked));
         text.pop();
         // Writing into a string cannot fail.
         let _ = write!(
@@ -283,7 +240,9 @@ fn further(device: &str) -> [(&'static str, Json); 2] {
         "p": "binary_sensor",
         "unique_id": format!("{device}_pin_locked"),
         "name": "PIN locked",
-        "val_tpl": "{{ 'ON' if value_json.get('pin_locked') else 'OFF' }}",
+        "val_tpl": "{{ value_json.get('pin_locked') }}",
+        "pl_on": "True",
+        "pl_off": "False",
         "dev_cla": "problem",
         "ent_cat": "diagnostic",
     });

@@ -8,14 +8,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use meter_core::{Reading, ServerId, Stamped, UnixMillis};
+use meter_core::{Reading, ReducedDetector, ServerId, Stamped, UnixMillis};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::config::{Config, Discovery};
-use super::homeassistant::{
-    Announced, DEVICES, Diagnostics, Earlier, Topics, config_topic, device_of,
-};
+use super::diagnostics::Insight;
+use super::homeassistant::{Announced, DEVICES, Earlier, Topics, config_topic, device_of};
 use super::payload::Plan;
 use crate::input::MeterName;
 use crate::journal::Record;
@@ -48,6 +47,8 @@ struct Meter {
     /// What was said on this connection.
     online: Option<bool>,
     announced: Announced,
+    /// Whether its PIN is missing: one reading alone may look so by chance.
+    reduced: ReducedDetector,
 }
 
 /// What the broker has kept of a meter.
@@ -146,7 +147,7 @@ impl Meters {
         &mut self,
         readings: &[(&Record, Stamped<'_>)],
         plan: &Plan,
-        diagnostics: &Diagnostics,
+        insight: &Insight<'_>,
     ) -> Vec<Publication> {
         let mut touched = Vec::new();
         for (record, stamped) in readings {
@@ -161,13 +162,19 @@ impl Meters {
                 self.meet(&id, record);
                 true
             };
-            if newer && !touched.contains(&id) {
+            if !newer {
+                continue;
+            }
+            if let Some(meter) = self.known.get_mut(&id) {
+                meter.reduced.observe(&stamped.reading);
+            }
+            if !touched.contains(&id) {
                 touched.push(id);
             }
         }
         let mut said = Vec::new();
         for id in touched {
-            said.extend(self.show(&id, plan, diagnostics));
+            said.extend(self.show(&id, plan, insight));
         }
         said
     }
@@ -183,12 +190,13 @@ impl Meters {
             newest: record.clone(),
             online: None,
             announced,
+            reduced: ReducedDetector::default(),
         };
         self.known.insert(id.to_owned(), meter);
     }
 
     /// Everything that there is to say of all meters: Home Assistant was started.
-    pub(super) fn show_all(&mut self, plan: &Plan, diagnostics: &Diagnostics) -> Vec<Publication> {
+    pub(super) fn show_all(&mut self, plan: &Plan, insight: &Insight<'_>) -> Vec<Publication> {
         let mut said = Vec::new();
         let ids: Vec<String> = self.known.keys().cloned().collect();
         for id in ids {
@@ -196,13 +204,13 @@ impl Meters {
                 meter.online = None;
                 meter.announced.again();
             }
-            said.extend(self.show(&id, plan, diagnostics));
+            said.extend(self.show(&id, plan, insight));
         }
         said
     }
 
     /// Says of a meter what has not been said yet, and its state.
-    fn show(&mut self, id: &str, plan: &Plan, diagnostics: &Diagnostics) -> Vec<Publication> {
+    fn show(&mut self, id: &str, plan: &Plan, insight: &Insight<'_>) -> Vec<Publication> {
         let Some(meter) = self.known.get_mut(id) else {
             return Vec::new();
         };
@@ -213,6 +221,7 @@ impl Meters {
             time: meter.newest.time,
             reading,
         };
+        let diagnostics = insight.of(&meter.newest.meter);
         let fresh = age(stamped.time) <= self.expire_after;
         let state = plan.template.beside_meter(id, "state");
         let availability = plan.template.beside_meter(id, AVAILABILITY);
@@ -227,7 +236,7 @@ impl Meters {
                 &reading,
                 &topics,
                 self.expire_after,
-                diagnostics,
+                &diagnostics,
                 Instant::now(),
             );
             let topic = config_topic(&device_of(&reading));
@@ -240,7 +249,12 @@ impl Meters {
             said.push(plan.beside(availability, word));
         }
         if self.discovery && fresh {
-            said.push(plan.beside(state, meter.announced.state(&stamped, diagnostics)));
+            let locked = match (reading.reduced(), meter.reduced.is_reduced()) {
+                (true, false) => None,
+                (_, sure) => Some(sure),
+            };
+            let text = meter.announced.state(&stamped, locked, &diagnostics);
+            said.push(plan.beside(state, text));
         }
         said
     }

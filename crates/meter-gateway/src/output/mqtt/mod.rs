@@ -14,6 +14,7 @@
 //! nobody else.
 
 mod config;
+mod diagnostics;
 mod homeassistant;
 mod meters;
 mod payload;

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::config::{Config, ConfigError};
-use super::homeassistant::Diagnostics;
+use super::diagnostics::Insight;
 use super::meters::Meters;
 use super::payload::{self, Plan, Post};
 use super::session::{Outcome, Session, Trouble};
@@ -14,6 +14,7 @@ use crate::journal::Record;
 use crate::mqtt::{Options, Reason, Sort, Unsent, Will};
 use crate::output::Status;
 use crate::output::delivery::{Failure, Sender, Sent};
+use crate::run::Snapshot;
 
 /// One output at work.
 pub(in crate::output) struct Mqtt {
@@ -23,16 +24,18 @@ pub(in crate::output) struct Mqtt {
     meters: Option<Meters>,
     session: Option<Session>,
     status: watch::Receiver<Status>,
+    view: watch::Receiver<Snapshot>,
     /// Why something besides readings was not taken, as it was last said.
     beside: Option<String>,
 }
 
 impl Mqtt {
-    /// For the output with this name, whose status is shown to Home Assistant.
+    /// For the output with this name. Home Assistant is shown its status, and the state of the lines.
     pub(in crate::output) fn new(
         config: &Config,
         output: &str,
         status: watch::Receiver<Status>,
+        view: watch::Receiver<Snapshot>,
     ) -> Result<Self, ConfigError> {
         let mut options = config.options(output)?;
         let plan = Plan::new(config, &options.client_id)?;
@@ -48,15 +51,9 @@ impl Mqtt {
             meters,
             session: None,
             status,
+            view,
             beside: None,
         })
-    }
-
-    fn diagnostics(&self) -> Diagnostics {
-        Diagnostics {
-            backlog: self.status.borrow().backlog,
-            line: None,
-        }
     }
 
     /// The open session, or a new one.
@@ -146,7 +143,6 @@ impl Mqtt {
 
     /// Does what is due besides readings; returns when there is to be looked again.
     async fn tend(&mut self) -> Result<Option<Instant>, Failure> {
-        let diagnostics = self.diagnostics();
         self.session().await?;
         let (Some(session), Some(meters)) = (&mut self.session, &mut self.meters) else {
             return Ok(None);
@@ -154,7 +150,8 @@ impl Mqtt {
         let now = Instant::now();
         if session.birth.is_some_and(|birth| birth <= now) {
             session.birth = None;
-            session.say(meters.show_all(&self.plan, &diagnostics));
+            let insight = Insight::new(&self.status, &self.view, 0);
+            session.say(meters.show_all(&self.plan, &insight));
         }
         if session.look.is_none_or(|look| look <= now) {
             session.look = None;
@@ -231,7 +228,6 @@ impl Sender for Mqtt {
                 });
             }
         };
-        let diagnostics = self.diagnostics();
         self.session().await?;
         let Some(session) = &mut self.session else {
             return Ok(Sent::default());
@@ -254,7 +250,8 @@ impl Sender for Mqtt {
         posts.extend(telemetry);
         if let Some(meters) = &mut self.meters {
             let pairs: Vec<_> = records.iter().zip(readings).take(count).collect();
-            session.say(meters.see(&pairs, &self.plan, &diagnostics));
+            let insight = Insight::new(&self.status, &self.view, count);
+            session.say(meters.see(&pairs, &self.plan, &insight));
         }
         let outcome = session
             .publish(posts, count, &self.plan, self.meters.as_mut())

@@ -12,6 +12,7 @@ use meter_gateway::config;
 use meter_gateway::journal::{Journal, Options, Record, Start};
 use meter_gateway::output::files::Config;
 use meter_gateway::output::{self, State, Status};
+use meter_gateway::run::Snapshot;
 use sml_wire::{GetListRes, Integer, ListEntry, Value};
 use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
@@ -128,12 +129,13 @@ pub async fn append(journal: &Journal, meter: &[u8], time: i64, index: i64) -> R
 pub async fn start(journal: &Journal, output: output::Config) -> Result<Running> {
     output.validate()?;
     let (sender, status) = watch::channel(Status::default());
+    let (_, view) = watch::channel(Snapshot::default());
     let (stop, stopped) = oneshot::channel::<()>();
     let cursor = journal.cursor(NAME, Start::Beginning).await?;
     let task = tokio::spawn(async move {
         let shutdown = async { drop(stopped.await) };
         output
-            .run(cursor, sender, shutdown)
+            .run(cursor, sender, view, shutdown)
             .await
             .map_err(|error| error.to_string())
     });

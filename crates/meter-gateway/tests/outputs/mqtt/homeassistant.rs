@@ -1,9 +1,14 @@
-//! What Home Assistant is told. Whether it understands is tried with a real one: see `real`.
+//! What Home Assistant is told. A real one is asked in meterline's own tests.
 
 use std::time::Duration;
 
+use meter_core::{ServerId, UnixMillis};
+use meter_gateway::input::{self, Captured};
 use meter_gateway::output::mqtt::Discovery;
+use meter_gateway::run::MeterView;
+use meter_sim::{Meter, MeterConfig, model};
 use serde_json::Value as Json;
+use tokio::sync::{mpsc, watch};
 
 use super::broker::{Broker, Message};
 use super::setup::{AVAILABILITY, METER, METER_ID, OTHER_METER, Result, Setup, TOPIC, wait_for};
@@ -65,6 +70,118 @@ async fn a_meter_is_announced_once_and_again_at_a_birth() -> Result {
     running.stop().await?;
     assert_eq!(setup.warnings(), [""; 0]);
     Ok(())
+}
+
+/// The states hold what is known of the line when they are published, and nothing before that.
+#[tokio::test]
+async fn a_state_says_how_the_line_is() -> Result {
+    let Some(broker) = Broker::start("").await? else {
+        return Ok(());
+    };
+    let setup = start(&broker).await?;
+    let mut observer = broker.observe().await?;
+    let running = setup.run().await?;
+    let state = format!("{TOPIC}/state");
+    setup.append(0..1).await?;
+    let config = observer.next_of(CONFIG).await?.json();
+    assert_eq!(config["cmps"].get("crc_errors"), None);
+    let first = observer.next_of(&state).await?.json();
+    assert_eq!(first["backlog"], 0);
+    assert_eq!(
+        (first.get("crc_errors"), first.get("signal_quality")),
+        (None, None)
+    );
+    running.until_delivered().await?;
+
+    let mut meter = Meter::new(model::find("emh-mme40")?, &MeterConfig::default());
+    let mut bytes = Vec::new();
+    for number in 0..5 {
+        let mut telegram = meter.telegram().bytes;
+        telegram[100] ^= u8::from(number == 2);
+        bytes.extend(telegram);
+    }
+    let (line, _) = read(&bytes).await?;
+    setup.view.send_modify(|view| {
+        view.inputs.insert("house".to_owned(), line);
+        view.meters.insert(METER.into(), read_by("house"));
+    });
+    // What is new about the line alone is no reason for a message.
+    setup.append(1..2).await?;
+    let config = observer.next_of(CONFIG).await?.json();
+    let errors = &config["cmps"]["crc_errors"];
+    assert_eq!(
+        (&errors["ent_cat"], &errors["stat_cla"]),
+        (&Json::from("diagnostic"), &Json::from("total_increasing"))
+    );
+    assert_eq!(config["cmps"]["signal_quality"]["unit_of_meas"], "%");
+    let second = observer.next_of(&state).await?.json();
+    assert_eq!(second["1.8.0"].to_string(), "2941.6460");
+    assert_eq!(
+        (&second["crc_errors"], &second["signal_quality"]),
+        (&Json::from(1), &Json::from(80))
+    );
+    running.stop().await
+}
+
+/// What an input makes of a recording.
+async fn read(bytes: &[u8]) -> Result<(input::Status, Vec<Captured>)> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("recording");
+    std::fs::write(&path, bytes)?;
+    let config = input::Config::File(input::file::Config::new(path));
+    let (sender, mut readings) = mpsc::channel(16);
+    let (status, seen) = watch::channel(input::Status::default());
+    input::run("house".into(), config, sender, status).await;
+    let mut all = Vec::new();
+    while let Some(reading) = readings.recv().await {
+        all.push(reading);
+    }
+    let status = seen.borrow().clone();
+    Ok((status, all))
+}
+
+fn read_by(input: &str) -> MeterView {
+    MeterView {
+        input: Some(input.to_owned()),
+        time: UnixMillis(0),
+        taken: None,
+        pace: None,
+        body: [].into(),
+        readings: 1,
+        suspects: 0,
+    }
+}
+
+/// A round number alone may be chance.
+#[tokio::test]
+async fn a_missing_pin_is_told_when_it_is_sure() -> Result {
+    let Some(broker) = Broker::start("").await? else {
+        return Ok(());
+    };
+    let setup = start(&broker).await?;
+    let mut observer = broker.observe().await?;
+    let running = setup.run().await?;
+    let settings = MeterConfig {
+        pin_entered: false,
+        ..MeterConfig::default()
+    };
+    let mut meter = Meter::new(model::find("emh-mme40")?, &settings);
+    let bytes: Vec<u8> = (0..10).flat_map(|_| meter.telegram().bytes).collect();
+    let (_, readings) = read(&bytes).await?;
+    assert_eq!(readings.len(), 10);
+    let id = ServerId(meter.server_id()).meter_id().compact();
+    let state = format!("meterline/{id}/state");
+    for (number, reading) in readings.into_iter().enumerate() {
+        let meter = &reading.server_id;
+        setup
+            .journal
+            .append(meter, reading.at.wall, reading.body)
+            .await?;
+        let told = &observer.next_of(&state).await?.json()["pin_locked"];
+        let wanted = (number == 9).then_some(true);
+        assert_eq!(*told, Json::from(wanted), "reading {number}");
+    }
+    running.stop().await
 }
 
 #[tokio::test]

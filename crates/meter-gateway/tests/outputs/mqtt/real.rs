@@ -175,7 +175,9 @@ impl House {
                 return;
             };
             let never = std::future::pending();
-            let ended = output.run(cursor, sender, never).await;
+            let ended = output
+                .run(cursor, sender, watch::Sender::default().subscribe(), never)
+                .await;
             assert!(ended.is_ok(), "{ended:?}");
         })
     }

@@ -11,6 +11,7 @@ use meter_gateway::config::{self, Secret};
 use meter_gateway::journal::{Cursor, Journal, Options, Start};
 use meter_gateway::output::mqtt::Config;
 use meter_gateway::output::{self, State, Status};
+use meter_gateway::run::Snapshot;
 use sml_wire::{GetListRes, Integer, ListEntry, Value};
 use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
@@ -35,6 +36,8 @@ pub const AVAILABILITY: &str = "meterline/under-test/availability";
 pub struct Setup {
     pub journal: Journal,
     pub config: Config,
+    /// What the inputs show of themselves.
+    pub view: watch::Sender<Snapshot>,
     /// The time of reading 0.
     pub start: i64,
     log: Log,
@@ -89,6 +92,7 @@ impl Setup {
         Ok(Self {
             journal,
             config,
+            view: watch::Sender::default(),
             start: i64::try_from(now.as_millis())?,
             log,
             _logging: logging,
@@ -122,9 +126,10 @@ impl Setup {
         let (sender, status) = watch::channel(Status::default());
         let (stop, stopped) = oneshot::channel::<()>();
         let cursor = self.cursor().await?;
+        let view = self.view.subscribe();
         let task = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
-            let done = output.run(cursor, sender, shutdown).await;
+            let done = output.run(cursor, sender, view, shutdown).await;
             done.map_err(|error| error.to_string())
         });
         Ok(Running { status, stop, task })

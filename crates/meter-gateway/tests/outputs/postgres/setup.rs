@@ -8,6 +8,7 @@ use meter_gateway::config::{self, Secret};
 use meter_gateway::journal::{Journal, Options, Record, Start};
 use meter_gateway::output::postgres::Config;
 use meter_gateway::output::{self, State, Status};
+use meter_gateway::run::Snapshot;
 use sml_wire::{GetListRes, Integer, ListEntry, Value};
 use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
@@ -82,11 +83,12 @@ impl Setup {
         let output = output::Config::Postgres(self.config.clone());
         output.validate()?;
         let (sender, status) = watch::channel(Status::default());
+        let (_, view) = watch::channel(Snapshot::default());
         let (stop, stopped) = oneshot::channel::<()>();
         let cursor = self.journal.cursor("test", Start::Beginning).await?;
         let task = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
-            let done = output.run(cursor, sender, shutdown).await;
+            let done = output.run(cursor, sender, view, shutdown).await;
             done.map_err(|error| error.to_string())
         });
         Ok(Running { status, stop, task })
