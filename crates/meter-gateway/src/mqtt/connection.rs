@@ -81,8 +81,14 @@ impl Connection {
         self.version
     }
 
-    /// How many more messages may be on their way.
+    /// How many more messages may be on their way. None while [`next`](Self::next) has not told all
+    /// acknowledgements that came: their numbers are free again, and a message that got one of them would
+    /// be taken for acknowledged.
     pub(crate) fn room(&self) -> u16 {
+        let untold = |said: &Said| matches!(said, Said::Acknowledged { .. });
+        if self.heard.iter().any(untold) {
+            return 0;
+        }
         self.at_once.saturating_sub(self.in_flight)
     }
 

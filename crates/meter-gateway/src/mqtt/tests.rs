@@ -149,6 +149,30 @@ async fn acknowledgements_name_their_messages_in_any_order() {
     assert_eq!(connection.room(), room);
 }
 
+/// The protocol frees a number when its acknowledgement is read, not when somebody hears of it.
+#[tokio::test]
+async fn no_message_gets_the_number_of_one_whose_acknowledgement_was_not_heard() {
+    let mut connection = broker(async |mut client| {
+        let mut acknowledgements = Vec::new();
+        for _ in 0..2 {
+            let publish = packet(&mut client).await;
+            acknowledgements.extend([0x40, 2, publish[9], publish[10]]);
+        }
+        client.write_all(&acknowledgements).await.unwrap();
+        let _ = client.read(&mut [0; 64]).await;
+    })
+    .await
+    .unwrap();
+    let room = connection.room();
+    for _ in 0..2 {
+        connection.publish(message()).unwrap();
+    }
+    connection.next().await.unwrap();
+    assert_eq!(connection.room(), 0);
+    connection.next().await.unwrap();
+    assert_eq!(connection.room(), room);
+}
+
 #[tokio::test]
 async fn a_broker_is_pinged_and_given_up_when_it_is_silent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

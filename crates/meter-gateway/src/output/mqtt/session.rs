@@ -203,7 +203,9 @@ impl Session {
         let mut until = Instant::now() + self.patience;
         loop {
             self.fill(&mut waiting, &mut pending, &mut outcome);
-            if pending.is_empty() {
+            // Without room nothing may be on its way, and there is still something to send.
+            let all = waiting.is_empty() && self.beside.is_empty() || outcome.trouble.is_some();
+            if pending.is_empty() && all {
                 break;
             }
             let limit = self.patience;
