@@ -67,9 +67,9 @@ pub fn run(plan: &Plan, case: Case) -> Result<Vec<Outcome>> {
     // The server of PostgreSQL runs as somebody else.
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(folder.path(), open)?;
-    let mut trial = Trial::start(plan, folder.path())?;
-    let outcome = trial.go_through(case);
-    outcome.map_err(|failure| {
+    let trial = Trial::start(plan, folder.path());
+    let outcomes = trial.and_then(|mut trial| trial.go_through(case));
+    outcomes.map_err(|failure| {
         let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         let end = lines.len().saturating_sub(40);
