@@ -8,6 +8,15 @@ use rig::outage::{self, Case, Plan};
 use crate::outage::Arguments;
 use crate::{Failure, Verdict, program};
 
+/// What the table does not say by itself.
+const NOTES: &str = "\
+Each output is compared with what the meters sent, register by register, numbers as decimals. Those with `-` store a
+reading once by meter and time, however often it comes; volkszaehler's middleware skips what comes twice. In the third
+case every server is killed by SIGKILL, but for mosquitto and VictoriaMetrics, which acknowledge before they write and
+end by SIGTERM. What their SIGKILL costs shows the last case: nobody can send again what was acknowledged, so it is
+measured and not judged. mosquitto's subscriber is connected there; what waits for one that is not is written every
+second (`autosave_interval 1`).";
+
 /// Goes through the cases and prints what was lost, doubled and wrong on each output.
 pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     if let Some(what) = rig::server::missing() {
@@ -46,14 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     for example in examples {
         println!("\n{example}");
     }
-    println!(
-        "\nEach output is compared with what the meters sent, register by register, as decimals. \
-         Those with `-` store a reading\nonce by meter and time, however often it comes; the \
-         middleware of volkszaehler skips what comes twice. In the third\ncase every server is \
-         killed with SIGKILL, but mosquitto and VictoriaMetrics end by SIGTERM: they acknowledge\n\
-         before they write. What that costs when they are killed is the last case, which counts for \
-         nothing: a reading\nthat they have acknowledged and lost is not kept by meterline either."
-    );
+    println!("\n{NOTES}");
     Ok(if whole {
         Verdict::AsItMustBe
     } else {
