@@ -11,7 +11,7 @@ use crate::process;
 pub struct Arguments {
     /// The measurement.
     what: Measurement,
-    /// Further arguments of the measurement: `--help` shows them.
+    /// Further arguments of the measurement: `-- --help` shows them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<String>,
 }

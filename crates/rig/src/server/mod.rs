@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
+use self::posts::{Form, Rest, Volkszaehler};
 use crate::process::Process;
 use crate::rows::{Held, Registers};
 use crate::{Head, Result};
@@ -52,12 +53,12 @@ pub trait Server {
 /// All servers that there are, and that are running.
 pub fn start_all(folder: &Path, heads: &[Head]) -> Result<Vec<Box<dyn Server>>> {
     Ok(vec![
-        Box::new(posts::Rest::start(folder)?),
+        Box::new(Rest::start(folder)?),
         Box::new(Mosquitto::start_recorded(folder)?),
         Box::new(influxdb::Influxd::start(folder)?),
         Box::new(victoria::Victoria::start(folder)?),
-        Box::new(posts::Middleware::start(heads)?),
-        Box::new(posts::Push::start(heads)?),
+        Box::new(Volkszaehler::start(Form::Middleware, heads)?),
+        Box::new(Volkszaehler::start(Form::Push, heads)?),
         Box::new(postgres::Postgres::start(folder)?),
         Box::new(files::Directory::make(folder)?),
     ])

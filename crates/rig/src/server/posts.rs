@@ -204,96 +204,89 @@ impl Channels {
     }
 }
 
-/// volkszaehler's middleware, of which only the answers are simulated.
-pub struct Middleware {
-    posts: Posts,
-    channels: Channels,
+/// Whom values are sent to, channel by channel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// volkszaehler's middleware, of which only the answers are simulated.
+    Middleware,
+    /// A server that takes what vzlogger pushes.
+    Push,
 }
 
-impl Middleware {
-    pub fn start(heads: &[Head]) -> Result<Self> {
+/// Values in channels, as volkszaehler has them.
+pub struct Volkszaehler {
+    posts: Posts,
+    channels: Channels,
+    form: Form,
+}
+
+impl Volkszaehler {
+    pub fn start(form: Form, heads: &[Head]) -> Result<Self> {
         let answer = Answer::status(200).body(r#"{"version":"0.3","rows":1}"#);
         Ok(Self {
             posts: Posts::start(false, answer)?,
             channels: Channels::of(heads),
+            form,
         })
     }
-}
 
-impl Server for Middleware {
-    fn outputs(&self, heads: &[Head]) -> String {
-        let url = self.posts.backend.url("/middleware.php");
-        let settings = format!("url = {url:?}");
-        self.channels.outputs("volkszaehler", &settings, heads)
-    }
-
-    fn away(&mut self, how: Signal) {
-        self.posts.away(how);
-    }
-
-    fn back(&mut self) -> Result {
-        self.posts.back();
-        Ok(())
-    }
-
-    fn held(&self) -> Result<Vec<(&'static str, Registers, Held)>> {
-        let mut held = Held::default();
-        for (request, tuples) in self.posts.received() {
-            let path = request.path.strip_prefix("/middleware.php/data/");
-            let uuid = path.and_then(|path| path.strip_suffix(".json?options=skipduplicates"));
-            let uuid = uuid.ok_or("no address of a channel")?;
-            self.channels
-                .add(uuid, &tuples, request.accepted(), &mut held)?;
+    const fn name(&self) -> &'static str {
+        match self.form {
+            Form::Middleware => "volkszaehler",
+            Form::Push => "push",
         }
-        Ok(vec![("volkszaehler", Registers::Numbers, held)])
-    }
-}
-
-/// A server that takes what vzlogger pushes.
-pub struct Push {
-    posts: Posts,
-    channels: Channels,
-}
-
-impl Push {
-    pub fn start(heads: &[Head]) -> Result<Self> {
-        Ok(Self {
-            posts: Posts::start(false, Answer::status(200))?,
-            channels: Channels::of(heads),
-        })
-    }
-}
-
-impl Server for Push {
-    fn outputs(&self, heads: &[Head]) -> String {
-        let url = self.posts.backend.url("/push");
-        let settings = format!("format = \"push\"\nurl = {url:?}");
-        self.channels.outputs("push", &settings, heads)
     }
 
-    fn away(&mut self, how: Signal) {
-        self.posts.away(how);
-    }
-
-    fn back(&mut self) -> Result {
-        self.posts.back();
-        Ok(())
-    }
-
-    fn held(&self) -> Result<Vec<(&'static str, Registers, Held)>> {
-        let mut held = Held::default();
-        for (request, pushed) in self.posts.received() {
-            let data = pushed.get("data").and_then(Value::as_array);
-            for channel in data.ok_or("no data")? {
-                let uuid = channel
-                    .get("uuid")
-                    .and_then(Value::as_str)
-                    .ok_or("no UUID")?;
-                let tuples = channel.get("tuples").ok_or("no tuples")?;
-                self.channels
-                    .add(uuid, tuples, request.accepted(), &mut held)?;
+    /// What a request is about: each UUID with its values.
+    fn tuples(&self, request: &Received, body: &Value) -> Result<Vec<(String, Value)>> {
+        match self.form {
+            Form::Middleware => {
+                let path = request.path.strip_prefix("/middleware.php/data/");
+                let uuid = path.and_then(|path| path.strip_suffix(".json?options=skipduplicates"));
+                let uuid = uuid.ok_or("no address of a channel")?;
+                Ok(vec![(uuid.to_owned(), body.clone())])
+            }
+            Form::Push => {
+                let data = body.get("data").and_then(Value::as_array);
+                let channels = data.ok_or("no data")?.iter().map(|channel| {
+                    let uuid = channel.get("uuid")?.as_str()?;
+                    Some((uuid.to_owned(), channel.get("tuples")?.clone()))
+                });
+                Ok(channels.collect::<Option<_>>().ok_or("no tuples")?)
             }
         }
-        Ok(vec![("push", Registers::Numbers, held)])
+    }
+}
+
+impl Server for Volkszaehler {
+    fn outputs(&self, heads: &[Head]) -> String {
+        let settings = match self.form {
+            Form::Middleware => format!("url = {:?}", self.posts.backend.url("/middleware.php")),
+            Form::Push => format!(
+                "format = \"push\"\nurl = {:?}",
+                self.posts.backend.url("/push")
+            ),
+        };
+        self.channels.outputs(self.name(), &settings, heads)
+    }
+
+    fn away(&mut self, how: Signal) {
+        self.posts.away(how);
+    }
+
+    fn back(&mut self) -> Result {
+        self.posts.back();
+        Ok(())
+    }
+
+    fn held(&self) -> Result<Vec<(&'static str, Registers, Held)>> {
+        let mut held = Held::default();
+        for (request, body) in self.posts.received() {
+            for (uuid, tuples) in self.tuples(&request, &body)? {
+                self.channels
+                    .add(&uuid, &tuples, request.accepted(), &mut held)?;
+            }
+        }
+        Ok(vec![(self.name(), Registers::Numbers, held)])
     }
 }
