@@ -69,6 +69,17 @@ pub enum Failure {
     /// The simulated server cannot start.
     #[error("{0}")]
     Backend(meter_sim::backend::StartError),
+    /// Options of `demo` that mean nothing together: leave one out.
+    #[error("{0}")]
+    Demo(&'static str),
+    /// Nobody is where the demo would send, or does not let us in.
+    #[error("{why}")]
+    NoGoal {
+        /// What is wrong.
+        why: String,
+        /// How to come to a server that is there.
+        fix: &'static str,
+    },
     /// No reading of this meter is kept apart: name one that has some.
     #[error("no reading of a meter {0} is kept apart")]
     NoSuspect(String),
@@ -125,7 +136,7 @@ impl Failure {
         }
     }
 
-    /// What to do about it, as one line for a person.
+    /// What to do about it, in a line or a few for a person.
     fn fix(&self) -> Option<&'static str> {
         match self {
             Self::Unreadable { source, .. } => match source.kind() {
@@ -143,6 +154,7 @@ impl Failure {
                 io::ErrorKind::StorageFull => Some("make room on that disk, or name another place"),
                 _ => None,
             },
+            Self::NoGoal { fix, .. } => Some(fix),
             Self::LogFilter(_) => {
                 Some("write for example `--log debug` or `--log info,meter_gateway=debug`")
             }
@@ -167,7 +179,7 @@ impl Failure {
             | Self::NoConfiguration
             | Self::Device(device::Error::Settings(_)) => Exit::Configuration,
             Self::Device(device::Error::NoDevice(_) | device::Error::Several(_)) => Exit::NoMeter,
-            Self::NoSuchCommand(_) | Self::LogFilter(_) => Exit::Usage,
+            Self::NoSuchCommand(_) | Self::LogFilter(_) | Self::Demo(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -179,7 +191,7 @@ impl Failure {
             // Nothing is left to do when standard error is gone too.
             let _ = writeln!(stderr, "meterline: {self}");
             if let Some(fix) = self.fix() {
-                let _ = writeln!(stderr, "           {fix}");
+                let _ = writeln!(stderr, "           {}", fix.replace('\n', "\n           "));
             }
         }
         self.exit().into()

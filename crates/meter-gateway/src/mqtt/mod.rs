@@ -7,6 +7,7 @@
 
 mod connection;
 mod fault;
+mod listen;
 mod login;
 mod options;
 mod packet;
@@ -20,6 +21,7 @@ mod websocket;
 
 pub(crate) use connection::{Connection, Heard, Message, Unsent};
 pub use fault::Fault;
+pub use listen::Listener;
 pub use options::Version;
 pub(crate) use options::{Options, Will, tls_for};
 pub(crate) use packet::{Publication, is_filter, is_topic};

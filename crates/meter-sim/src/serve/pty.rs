@@ -96,11 +96,12 @@ fn open() -> io::Result<Open> {
 }
 
 struct Pty {
+    /// Goes before the terminal does, whose name may be somebody else's at once.
+    _link: Option<Link>,
     sender: pipe::Sender,
     /// The reader's end, held open so that its settings outlive each reader.
     port: OwnedFd,
     listener: AbortHandle,
-    _link: Option<Link>,
 }
 
 impl Drop for Pty {

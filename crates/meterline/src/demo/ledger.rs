@@ -4,9 +4,9 @@
 //! counts only when every register of it has exactly that value.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
-use meter_core::payload::{Hex, Octets};
+use meter_core::ServerId;
+use meter_core::payload::Octets;
 use meter_sim::{Telegram, TrueValue};
 use serde_json::Value;
 
@@ -15,6 +15,8 @@ use serde_json::Value;
 pub struct Ledger {
     readings: HashMap<String, Entry>,
     balance: Balance,
+    /// The codes of the registers that are sent; empty for all.
+    registers: Vec<String>,
 }
 
 /// All readings of one meter with the same values: each has its own seconds index.
@@ -29,7 +31,8 @@ struct Entry {
 pub struct Balance {
     /// Readings in whole telegrams that the meters sent.
     pub sent: u64,
-    /// Of these, the ones that arrived at the server with exactly their values.
+    /// Of these, the ones that arrived with exactly their values, or that the server has acknowledged
+    /// where nobody looks.
     pub arrived: u64,
     /// Readings that arrived once more.
     pub duplicates: u64,
@@ -61,14 +64,29 @@ pub enum Posting {
 }
 
 impl Ledger {
+    /// Books of these registers only, such as `1-0:1.8.0*255`.
+    pub fn of_registers(registers: Vec<String>) -> Self {
+        Self {
+            registers,
+            ..Self::default()
+        }
+    }
+
     /// A meter is about to send this telegram.
     pub fn sent(&mut self, telegram: &Telegram) {
-        let entry = self.readings.entry(key_of_truth(telegram)).or_default();
+        let key = key_of_truth(telegram, &self.registers);
+        let entry = self.readings.entry(key).or_default();
         entry.awaited.push(telegram.seconds_index);
         self.balance.sent += 1;
     }
 
-    /// The server has accepted this reading, in the format `json`.
+    /// The server has acknowledged so many readings since the beginning, and nobody looks at them.
+    pub fn acknowledged(&mut self, readings: u64) {
+        self.balance.arrived = readings.min(self.balance.sent);
+        self.balance.duplicates = readings - self.balance.arrived;
+    }
+
+    /// This reading has arrived, in the format `json`.
     pub fn arrived(&mut self, reading: &Value) -> Posting {
         let posting = self.post(reading).unwrap_or(Posting::Wrong);
         match posting {
@@ -81,8 +99,8 @@ impl Ledger {
 
     fn post(&mut self, reading: &Value) -> Option<Posting> {
         let entry = self.readings.get_mut(&key_of_arrival(reading)?)?;
-        // Some models send no time; then the values alone say which reading it is.
-        let index = reading.get("seconds_index")?.as_u64();
+        // Some models send no time, and some outputs pass it not on; then the values alone say which reading it is.
+        let index = reading.get("seconds_index").and_then(Value::as_u64);
         let is_it = |known: &u64| index.is_none_or(|index| index == *known);
         match entry.awaited.iter().position(is_it) {
             Some(at) => {
@@ -105,29 +123,41 @@ impl Ledger {
 
 /// Meter and values of a reading in one line. `None` for what is no reading.
 fn key_of_arrival(reading: &Value) -> Option<String> {
-    let mut key = reading.get("server_id")?.as_str()?.to_owned();
-    for register in reading.get("registers")?.as_array()? {
-        let value = match register.get("value")? {
-            Value::Number(number) => plain(number.as_str()),
-            Value::String(text) => text.as_str(),
-            _ => return None,
-        };
-        write!(key, ";{}={value}", register.get("obis")?.as_str()?).ok()?;
-    }
-    Some(key)
+    let meter = reading.get("meter_id")?.as_str()?;
+    let registers = reading.get("registers")?.as_array()?.iter();
+    let parts: Option<Vec<String>> = registers
+        .map(|register| {
+            let value = match register.get("value")? {
+                Value::Number(number) => plain(number.as_str()),
+                Value::String(text) => text.as_str(),
+                _ => return None,
+            };
+            Some(format!("{}={value}", register.get("obis")?.as_str()?))
+        })
+        .collect();
+    Some(key(meter, parts?))
 }
 
-fn key_of_truth(telegram: &Telegram) -> String {
-    let mut key = Hex(&telegram.server_id).to_string();
-    for register in &telegram.registers {
+fn key_of_truth(telegram: &Telegram, wanted: &[String]) -> String {
+    let meter = ServerId(&telegram.server_id).meter_id().to_string();
+    let registers = telegram.registers.iter().filter_map(|register| {
+        let code = register.obis.to_string();
+        if !wanted.is_empty() && !wanted.contains(&code) {
+            return None;
+        }
         let value = match &register.value {
             TrueValue::Octets(octets) => Octets(octets).to_string(),
             number @ TrueValue::Number { .. } => plain(&number.to_string()).to_owned(),
         };
-        // Writing into a string cannot fail.
-        let _ = write!(key, ";{}={value}", register.obis);
-    }
-    key
+        Some(format!("{code}={value}"))
+    });
+    key(&meter, registers.collect())
+}
+
+/// Some outputs send the registers one by one.
+fn key(meter: &str, mut registers: Vec<String>) -> String {
+    registers.sort();
+    format!("{meter};{}", registers.join(";"))
 }
 
 /// The same number without zeros at the end of its decimals.
@@ -237,7 +267,7 @@ mod tests {
         let mut ledger = Ledger::default();
         assert_eq!(ledger.arrived(&Value::Null), Posting::Wrong);
         assert_eq!(
-            ledger.arrived(&serde_json::json!({"server_id": "00", "registers": []})),
+            ledger.arrived(&serde_json::json!({"meter_id": "00", "registers": []})),
             Posting::Wrong
         );
     }

@@ -1,4 +1,4 @@
-//! The stage of the demo: meters, server, gateway, and the books over all of it.
+//! The stage of the demo: meters, gateway, the other end, and the books over all of it.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,14 +6,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use meter_gateway::config::Config;
+use meter_gateway::output;
 use meter_gateway::run::Snapshot;
-use meter_sim::backend::{self, Answer, Backend, Behaviour, Received};
+use meter_sim::backend::{Answer, Behaviour};
 use meter_sim::serve::{self, Feed, Running, Sent, Timing};
 use meter_sim::{Faults, Line, Meter, MeterConfig, Model};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::OUTPUT;
+use super::goal::{Goal, Kind, Login};
 use super::ledger::{Balance, Ledger, Posting};
+use super::witness::Witness;
+use super::witness::middleware::CHANNELS;
 use crate::failure::Failure;
 use crate::gateway::Watched;
 use crate::sim::serial;
@@ -24,15 +30,18 @@ const OUTAGE_AFTER: Duration = Duration::from_secs(10);
 /// How long the backlog may take to arrive once the meters have stopped.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Name of the only output.
-pub const OUTPUT: &str = "demo";
-
 /// Peak power of the solar roof over the first meter, in watts.
 const PV_PEAK: u32 = 9800;
 
 /// What is to happen.
 #[derive(Debug)]
 pub struct Plan {
+    /// Which output.
+    pub output: Kind,
+    /// Where it sends, unless where one would look first.
+    pub to: Option<String>,
+    /// Who logs in there.
+    pub login: Login,
     /// The meters.
     pub models: Vec<Arc<Model>>,
     /// For the households.
@@ -58,7 +67,8 @@ impl Plan {
 /// Everything that runs.
 pub struct Scene {
     meters: Vec<(Running, UnboundedReceiver<Sent>)>,
-    backend: Backend,
+    goal: Goal,
+    witness: Witness,
     gateway: Watched,
     ledger: Ledger,
     titles: HashMap<Vec<u8>, String>,
@@ -79,6 +89,8 @@ pub struct News {
     pub server: Option<bool>,
     /// What arrived: how many readings of which meters.
     pub arrivals: Vec<(usize, Vec<String>)>,
+    /// How many the server has acknowledged, where nobody sees them arrive.
+    pub acknowledged: u64,
     /// Readings that arrived a second time.
     pub duplicates: usize,
     /// What arrived and was never sent.
@@ -87,35 +99,43 @@ pub struct News {
 
 impl Scene {
     /// Sets everything up and lets it run.
-    pub fn open(plan: &Plan) -> Result<Self, Failure> {
+    pub async fn open(plan: &Plan) -> Result<Self, Failure> {
         let scratch = tempfile::Builder::new()
             .prefix("meterline-demo-")
             .tempdir()
             .map_err(Failure::Scratch)?;
-        let backend = Backend::start(backend::Config::default()).map_err(Failure::Backend)?;
-        if let Some(every) = plan.refuse_every {
-            backend.set_behaviour(refusing(every));
-        }
         let mut meters = Vec::new();
         let mut titles = HashMap::new();
+        let mut first = Vec::new();
         for (index, model) in plan.models.iter().enumerate() {
             let meter = meter(plan, index, model);
+            if index == 0 {
+                first = meter.server_id().to_vec();
+            }
             titles.insert(meter.server_id().to_vec(), model.title.clone());
             let timing = Timing::real(&meter);
             let mut feed = Feed::new(meter, Line::new(Faults::NONE, plan.seed));
             let sent = feed.watch();
-            meters.push((
-                serve::pty(feed, timing, None).map_err(Failure::Serve)?,
-                sent,
-            ));
+            // When the meters have gone, the gateway must not find the next one to have their terminal.
+            let link = scratch.path().join(format!("meter-{}", index + 1));
+            let running = serve::pty(feed, timing, Some(&link)).map_err(Failure::Serve)?;
+            meters.push((running, sent));
         }
-        let config = configure(scratch.path(), &meters, &backend)?;
+        let (goal, witness, config) = set_up(plan, scratch.path(), &meters, &first).await?;
         let gateway = Watched::start(config, scratch.path().join("state"));
+        let ledger = match plan.output {
+            Kind::Volkszaehler => {
+                let codes = CHANNELS.map(|(register, _)| format!("1-0:{register}*255"));
+                Ledger::of_registers(codes.into())
+            }
+            _ => Ledger::default(),
+        };
         Ok(Self {
             meters,
-            backend,
+            goal,
+            witness,
             gateway,
-            ledger: Ledger::default(),
+            ledger,
             titles,
             started: Instant::now(),
             outage: plan.outage.map(|outage| {
@@ -134,9 +154,9 @@ impl Scene {
         self.started.elapsed()
     }
 
-    /// The address of the server.
-    pub fn address(&self) -> String {
-        self.backend.url("")
+    /// Where readings go.
+    pub fn goal(&self) -> &Goal {
+        &self.goal
     }
 
     /// Whether the server is away, and for how much longer.
@@ -180,7 +200,9 @@ impl Scene {
     }
 
     async fn set_away(&mut self, away: bool) {
-        self.backend.outage(away).await;
+        if let Some(server) = self.witness.server() {
+            server.outage(away).await;
+        }
         self.away = away;
         if away {
             self.away_since = Instant::now();
@@ -196,21 +218,29 @@ impl Scene {
                 self.ledger.sent(&sent.telegram);
             }
         }
-        for request in self
-            .backend
-            .take_received()
-            .iter()
-            .filter(|request| request.accepted())
-        {
-            for reading in request.readings() {
+        let Some(arrivals) = self.witness.arrivals() else {
+            let delivered = self.delivered(|output| output.delivered);
+            let before = self.ledger.balance();
+            news.acknowledged = delivered - (before.arrived + before.duplicates).min(delivered);
+            self.ledger.acknowledged(delivered);
+            return;
+        };
+        for readings in arrivals.iter().filter(|readings| !readings.is_empty()) {
+            for reading in readings {
                 match self.ledger.arrived(reading) {
                     Posting::Right => {}
                     Posting::Duplicate => news.duplicates += 1,
                     Posting::Wrong => news.wrong += 1,
                 }
             }
-            news.arrivals.push(who(request));
+            news.arrivals.push((readings.len(), who(readings)));
         }
+    }
+
+    /// A number of the output's status.
+    fn delivered(&self, number: impl FnOnce(&output::Status) -> u64) -> u64 {
+        let snapshot = self.gateway.snapshots.borrow();
+        snapshot.outputs.get(OUTPUT).map_or(0, number)
     }
 
     /// Stops the meters, waits until everything has arrived, stops the rest, and gives the books,
@@ -237,25 +267,17 @@ impl Scene {
 
     /// Nothing more will arrive: everything has, or has been refused for good.
     fn is_done(&self) -> bool {
-        let rejected = self
-            .gateway
-            .snapshots
-            .borrow()
-            .outputs
-            .get(OUTPUT)
-            .map_or(0, |output| output.rejected);
-        self.balance().missing() <= rejected
+        self.balance().missing() <= self.delivered(|output| output.rejected)
     }
 }
 
-/// How many readings, of which meters.
-fn who(request: &Received) -> (usize, Vec<String>) {
-    let readings = request.readings();
-    let id = |reading: &serde_json::Value| Some(reading.get("meter_id")?.as_str()?.to_owned());
+/// Of which meters readings are.
+fn who(readings: &[Value]) -> Vec<String> {
+    let id = |reading: &Value| Some(reading.get("meter_id")?.as_str()?.to_owned());
     let mut ids: Vec<String> = readings.iter().filter_map(id).collect();
     ids.sort();
     ids.dedup();
-    (readings.len(), ids)
+    ids
 }
 
 fn meter(plan: &Plan, index: usize, model: &Arc<Model>) -> Meter {
@@ -284,32 +306,70 @@ fn refusing(every: u64) -> Behaviour {
     })
 }
 
+/// Makes the other end and the configuration for it.
+async fn set_up(
+    plan: &Plan,
+    scratch: &Path,
+    meters: &[(Running, UnboundedReceiver<Sent>)],
+    first: &[u8],
+) -> Result<(Goal, Witness, Config), Failure> {
+    let (kind, to) = (plan.output, plan.to.as_deref());
+    if kind.is_brought_along() {
+        let witness = Witness::bring_along(kind, first)?;
+        let goal = brought_along(plan, &witness, scratch)?;
+        let config = configure(scratch, meters, &goal)?;
+        return Ok((goal, witness, config));
+    }
+    let goal = match kind {
+        Kind::Csv | Kind::Jsonl => Goal::files(kind, to, scratch)?,
+        _ => Goal::server(kind, to, &plan.login),
+    };
+    let config = configure(scratch, meters, &goal)?;
+    goal.is_ready(&config).await?;
+    let witness = Witness::of(&goal, &config).await?;
+    Ok((goal, witness, config))
+}
+
+fn brought_along(plan: &Plan, witness: &Witness, scratch: &Path) -> Result<Goal, Failure> {
+    let (mut address, ca_file) = (String::new(), scratch.join("ca.pem"));
+    if let Some(server) = witness.server() {
+        write(&ca_file, &server.ca_pem())?;
+        address = server.url(path(plan.output));
+        if let Some(every) = plan.refuse_every {
+            server.set_behaviour(refusing(every));
+        }
+    }
+    Ok(Goal::brought_along(plan.output, address, &ca_file))
+}
+
+fn path(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Volkszaehler => "/middleware.php",
+        _ => "/readings",
+    }
+}
+
 /// Writes the configuration as a person would, and reads it as the program does.
 fn configure(
     scratch: &Path,
     meters: &[(Running, UnboundedReceiver<Sent>)],
-    backend: &Backend,
+    goal: &Goal,
 ) -> Result<Config, Failure> {
-    let unwritable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Failure::Unwritable { path, source }
-    };
-    let ca_file = scratch.join("ca.pem");
-    std::fs::write(&ca_file, backend.ca_pem()).map_err(unwritable(&ca_file))?;
     let inputs = meters.iter().enumerate().map(|(index, (meter, _))| {
         let (number, port) = (index + 1, meter.address());
         format!(
             "[input.meter-{number}]\ntype = \"serial\"\nport = \"{port}\"\ninterval = \"every\"\n\n"
         )
     });
-    let output = format!(
-        "[output.{OUTPUT}]\ntype = \"rest\"\nurl = {:?}\nformat = \"json\"\nca_file = {:?}\n\
-         retry_first = \"500ms\"\nretry_max = \"2s\"\n",
-        backend.url("/readings"),
-        ca_file.display().to_string(),
-    );
-    let text = inputs.collect::<Vec<_>>().concat() + &output;
+    let text = inputs.collect::<Vec<_>>().concat() + &goal.table;
     let path = scratch.join("meterline.toml");
-    std::fs::write(&path, text).map_err(unwritable(&path))?;
+    write(&path, &text)?;
     meter_gateway::config::load(&path).map_err(Failure::Configuration)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|source| Failure::Unwritable {
+        path: path.to_owned(),
+        source,
+    })
 }

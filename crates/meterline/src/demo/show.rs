@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::OUTPUT;
 use super::ledger::Balance;
-use super::scene::{News, OUTPUT, Plan, Scene};
+use super::scene::{News, Plan, Scene};
 use crate::event_loop::interrupted;
 use crate::live;
 use crate::logging;
@@ -28,13 +29,16 @@ pub async fn on_screen(
     let mut interrupt = pin!(interrupted());
     let mut frames = tokio::time::interval(FRAME);
     let mut view = View {
-        title: "meterline demo: simulated meters, real gateway, real HTTPS server".to_owned(),
+        title: format!(
+            "meterline demo: simulated meters, real gateway, real {}",
+            plan.output.there()
+        ),
         outputs: vec![Output {
             name: OUTPUT.to_owned(),
-            target: scene.address(),
+            target: scene.goal().address.clone(),
             ..Output::default()
         }],
-        arrivals_title: "at the server, times in UTC".to_owned(),
+        arrivals_title: format!("{}, times in UTC", plan.output.arrived()),
         ..View::default()
     };
     while !is_over(scene, plan) {
@@ -82,8 +86,9 @@ fn refresh(view: &mut View, scene: &Scene, plan: &Plan) {
         duplicates,
         wrong,
     } = scene.balance();
+    let verb = plan.output.arrived();
     view.footer = format!(
-        "q quits   sent {sent}  arrived {arrived}  on the way {}  wrong {wrong}  duplicates {duplicates}",
+        "q quits   sent {sent}  {verb} {arrived}  on the way {}  wrong {wrong}  duplicates {duplicates}",
         scene.balance().missing()
     );
 }
@@ -106,13 +111,12 @@ fn tell(view: &mut View, news: &News) {
     for (count, meters) in &news.arrivals {
         let tone = if *count > 1 { Tone::Good } else { Tone::Plain };
         push(
-            format!(
-                "{count} {} of {}",
-                if *count == 1 { "reading" } else { "readings" },
-                meters.join(", ")
-            ),
+            format!("{} of {}", readings(*count as u64), meters.join(", ")),
             tone,
         );
+    }
+    if news.acknowledged > 0 {
+        push(readings(news.acknowledged), Tone::Plain);
     }
     if news.wrong > 0 {
         push(format!("{} that no meter has sent", news.wrong), Tone::Bad);
@@ -125,12 +129,18 @@ fn tell(view: &mut View, news: &News) {
     }
 }
 
+fn readings(count: u64) -> String {
+    let noun = if count == 1 { "reading" } else { "readings" };
+    format!("{count} {noun}")
+}
+
 /// A line for each second, and one for each event.
 pub async fn as_lines(scene: &mut Scene, plan: &Plan) -> io::Result<()> {
     let mut interrupt = pin!(interrupted());
     let mut frames = tokio::time::interval(FRAME);
     let mut second = 0;
-    say(&format!("{}, server {}", plan.meters(), scene.address()))?;
+    let (to, verb) = (&scene.goal().address, plan.output.arrived());
+    say(&format!("{}, {} {to}", plan.meters(), plan.output.there()))?;
     while !is_over(scene, plan) {
         let news = scene.step().await;
         let elapsed = live::elapsed(scene.elapsed());
@@ -149,7 +159,7 @@ pub async fn as_lines(scene: &mut Scene, plan: &Plan) -> io::Result<()> {
             } = scene.balance();
             let waiting = scene.balance().missing();
             say(&format!(
-                "{elapsed}  sent {sent}  arrived {arrived}  waiting {waiting}  wrong {wrong}  duplicates {duplicates}"
+                "{elapsed}  sent {sent}  {verb} {arrived}  waiting {waiting}  wrong {wrong}  duplicates {duplicates}"
             ))?;
         }
         tokio::select! {

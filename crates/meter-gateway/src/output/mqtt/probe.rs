@@ -2,7 +2,7 @@ use super::config::{Config, ConfigError};
 use super::payload::{Plan, Post};
 use super::sender::advice;
 use super::session::{Session, Trouble};
-use crate::mqtt::{BrokerUrl, Publication, Version};
+use crate::mqtt::{BrokerUrl, Listener, Publication, Version};
 
 /// Stands for a meter in the topic that is tried.
 const METER: &str = "check";
@@ -21,6 +21,22 @@ pub enum ProbeError {
         /// What is wrong and what to do.
         why: String,
     },
+}
+
+impl Config {
+    /// Subscribes at the broker, to see what arrives there.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached, is not trusted, or does not let us.
+    pub async fn listen(&self, filter: &str) -> Result<Listener, ProbeError> {
+        let options = self.options("listener")?;
+        let listener = Listener::open(&options, filter).await;
+        listener.map_err(|fault| ProbeError::Broker {
+            url: self.url.clone(),
+            why: fault.to_string(),
+        })
+    }
 }
 
 /// Logs in and publishes an empty message, without sending a reading, and returns a sentence for people.
