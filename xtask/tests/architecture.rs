@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("recordings", &[]),
+    ("fixtures", &["meter-sim", "recordings"]),
     ("emulator", &["meter-sim", "recordings"]),
     ("rig", &["meter-core", "meter-sim"]),
     ("xtask", &["oled", "recordings"]),

@@ -7,9 +7,9 @@ mod journal_log;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use fixtures::Disk;
 use meter_core::UnixMillis;
 use meter_gateway::journal::{
     AppendError, Cursor, Journal, Losses, OpenError, Options, Record, Start,
@@ -347,36 +347,12 @@ async fn what_the_disk_does_not_take_is_delivered_from_memory_and_written_later(
     Ok(())
 }
 
-/// A file system of its own, as root.
-struct Disk(tempfile::TempDir);
-
-impl Disk {
-    fn mount(arguments: &str) -> Option<Self> {
-        let directory = tempfile::tempdir().ok()?;
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", arguments, "tmpfs"])
-            .arg(directory.path())
-            .output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(directory));
-        }
-        recordings::missing("only root may mount a file system of its own");
-        None
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_is_told_once_and_survived() -> Outcome {
     let Some(disk) = Disk::mount("size=2m") else {
         return Ok(());
     };
-    let directory = disk.0.path();
+    let directory = disk.path();
     let journal = Journal::open(Options {
         reserve: 256 << 10,
         ..options(directory, 1 << 20)
@@ -451,8 +427,8 @@ async fn a_disk_without_any_room_is_refused_with_the_reason() -> Outcome {
     let Some(disk) = Disk::mount("size=64k") else {
         return Ok(());
     };
-    fs::write(disk.0.path().join("filler"), vec![1; 60 << 10])?;
-    let refused = Journal::open(options(disk.0.path(), 1024))
+    fs::write(disk.path().join("filler"), vec![1; 60 << 10])?;
+    let refused = Journal::open(options(disk.path(), 1024))
         .err()
         .ok_or("opened on a full disk")?;
     assert!(matches!(refused, OpenError::DiskFull(_)), "{refused:?}");
@@ -465,7 +441,7 @@ async fn a_read_only_directory_is_named_with_the_fix() -> Outcome {
     let Some(disk) = Disk::mount("ro") else {
         return Ok(());
     };
-    let directory = disk.0.path();
+    let directory = disk.path();
     let refused = Journal::open(options(directory, 1024))
         .err()
         .ok_or("opened on a read-only disk")?;

@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 use crate::Clock;
 use crate::meters::take;
 
-type Secured = FromTokio<TlsStream<TcpStream>>;
+pub(crate) type Secured = FromTokio<TlsStream<TcpStream>>;
 
 /// As a board connects, with the authority of the server.
 pub(crate) async fn secure(port: u16, ca_pem: &str) -> Secured {

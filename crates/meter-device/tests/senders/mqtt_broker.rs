@@ -8,31 +8,25 @@ use meter_device::format::Format;
 use meter_device::mqtt::{OpenError, Room, Session, Target, Woken};
 use meter_device::verdict::{Fault, Verdict};
 use meter_sim::model;
-use serde_json::Value;
 
 use crate::Clock;
-use crate::broker::Broker;
-use crate::http_server::secure;
+use crate::broker::{connect, start};
 use crate::meters::take;
 use crate::mqtt_liars::{DISCOVERY, TARGET};
 
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
 #[tokio::test]
 async fn every_model_to_the_last_digit() {
-    let Some(broker) = Broker::start("").await else {
+    let Some(broker) = start("").await else {
         return;
     };
-    let mut observer = broker.observe().await;
+    let mut observer = broker.observe().await.unwrap();
     let clock = Clock::new();
     let mut room = Room;
-    let connection = secure(broker.port, &broker.ca_pem).await;
+    let connection = connect(&broker).await;
     let mut session = Session::open(&mut room, connection, &clock, &TARGET)
         .await
         .unwrap();
-    let online = observer.next().await;
+    let online = observer.next().await.unwrap();
     assert_eq!(
         (online.topic.as_str(), online.payload.as_str()),
         ("meterline/meterline/availability", "online")
@@ -47,10 +41,10 @@ async fn every_model_to_the_last_digit() {
                 session.publish(&stamped, &mut buffer).await,
                 Ok(Verdict::Delivered)
             );
-            let message = observer.next().await;
+            let message = observer.next().await.unwrap();
             let id = stamped[0].reading.meter_id();
             assert_eq!(message.topic, format!("meterline/{}", id.compact()));
-            let body = json(&message.payload);
+            let body = message.json();
             assert_eq!(body["time"], taken.time.to_string());
             for register in body["registers"].as_array().unwrap() {
                 let obis = register["obis"].as_str().unwrap().parse().unwrap();
@@ -61,26 +55,26 @@ async fn every_model_to_the_last_digit() {
         }
     }
     session.close().await.unwrap();
-    assert_eq!(observer.next().await.payload, "offline");
+    assert_eq!(observer.next().await.unwrap().payload, "offline");
 }
 
 #[tokio::test]
 async fn discovery_state_birth_and_last_will() {
-    let Some(broker) = Broker::start("").await else {
+    let Some(broker) = start("").await else {
         return;
     };
-    let mut observer = broker.observe().await;
+    let mut observer = broker.observe().await.unwrap();
     let clock = Clock::new();
     let target = Target {
         discovery: Some(DISCOVERY),
         ..TARGET
     };
     let mut room = Room;
-    let connection = secure(broker.port, &broker.ca_pem).await;
+    let connection = connect(&broker).await;
     let mut session = Session::open(&mut room, connection, &clock, &target)
         .await
         .unwrap();
-    assert_eq!(observer.next().await.payload, "online");
+    assert_eq!(observer.next().await.unwrap().payload, "online");
 
     let readings = take("emh-mme40", 3);
     let statistics = [Statistic {
@@ -105,9 +99,9 @@ async fn discovery_state_birth_and_last_will() {
             .await;
         assert_eq!(shown, Ok(Verdict::Delivered));
         if index == 0 {
-            let config = observer.next().await;
+            let config = observer.next().await.unwrap();
             assert_eq!(config.topic, config_topic);
-            let config = json(&config.payload);
+            let config = config.json();
             assert_eq!(config["stat_t"], format!("meterline/{id}/state"));
             assert_eq!(config["avty_t"], "meterline/meterline/availability");
             assert_eq!(
@@ -115,9 +109,9 @@ async fn discovery_state_birth_and_last_will() {
                 format!("meterline_{id}_crc_errors")
             );
         }
-        let state = observer.next().await;
+        let state = observer.next().await.unwrap();
         assert_eq!(state.topic, format!("meterline/{id}/state"));
-        let state = json(&state.payload);
+        let state = state.json();
         let power = taken
             .telegram
             .number_text("1-0:16.7.0*255".parse().unwrap())
@@ -126,8 +120,8 @@ async fn discovery_state_birth_and_last_will() {
         assert_eq!(state["crc_errors"], 7);
     }
 
-    broker.publish(BIRTH_TOPIC, "offline", false).await;
-    broker.publish(BIRTH_TOPIC, "online", false).await;
+    broker.publish(BIRTH_TOPIC, "offline", false).await.unwrap();
+    broker.publish(BIRTH_TOPIC, "online", false).await.unwrap();
     let woken = session.idle(clock.now() + Duration::from_secs(30), 0).await;
     assert_eq!(woken, Ok(Woken::Birth));
     let shown = session
@@ -135,10 +129,10 @@ async fn discovery_state_birth_and_last_will() {
         .await;
     assert_eq!(shown, Ok(Verdict::Delivered));
     let heard = [
-        observer.next().await,
-        observer.next().await,
-        observer.next().await,
-        observer.next().await,
+        observer.next().await.unwrap(),
+        observer.next().await.unwrap(),
+        observer.next().await.unwrap(),
+        observer.next().await.unwrap(),
     ];
     assert_eq!(heard[0].payload, "offline");
     assert_eq!(heard[1].payload, "online");
@@ -147,7 +141,7 @@ async fn discovery_state_birth_and_last_will() {
 
     // The cable is pulled out: the server says it for the device.
     drop(session);
-    let will = observer.next().await;
+    let will = observer.next().await.unwrap();
     assert_eq!(
         (will.topic.as_str(), will.payload.as_str()),
         ("meterline/meterline/availability", "offline")
@@ -156,7 +150,7 @@ async fn discovery_state_birth_and_last_will() {
 
 #[tokio::test]
 async fn what_is_retained_waits_for_whoever_comes() {
-    let Some(broker) = Broker::start("").await else {
+    let Some(broker) = start("").await else {
         return;
     };
     let clock = Clock::new();
@@ -167,7 +161,7 @@ async fn what_is_retained_waits_for_whoever_comes() {
     let readings = take("dzg-dvs74", 1);
     let mut buffer = [0; 8192];
     let mut room = Room;
-    let connection = secure(broker.port, &broker.ca_pem).await;
+    let connection = connect(&broker).await;
     let mut session = Session::open(&mut room, connection, &clock, &target)
         .await
         .unwrap();
@@ -180,10 +174,10 @@ async fn what_is_retained_waits_for_whoever_comes() {
         .await
         .unwrap();
     let mut topics: Vec<_> = broker
-        .observe_retained()
+        .retained()
         .await
+        .unwrap()
         .into_iter()
-        .filter(|message| message.retained)
         .map(|message| message.topic)
         .collect();
     topics.sort();
@@ -206,7 +200,7 @@ async fn what_is_retained_waits_for_whoever_comes() {
 
 #[tokio::test]
 async fn a_broker_that_says_no() {
-    let Some(broker) = Broker::start("max_packet_size 1500").await else {
+    let Some(broker) = start("max_packet_size 1500").await else {
         return;
     };
     let clock = Clock::new();
@@ -221,7 +215,7 @@ async fn a_broker_that_says_no() {
             ..TARGET
         };
         let mut room = Room;
-        let connection = secure(broker.port, &broker.ca_pem).await;
+        let connection = connect(&broker).await;
         let refused = Session::open(&mut room, connection, &clock, &target)
             .await
             .err();
@@ -238,7 +232,7 @@ async fn a_broker_that_says_no() {
         ..TARGET
     };
     let mut room = Room;
-    let connection = secure(broker.port, &broker.ca_pem).await;
+    let connection = connect(&broker).await;
     let mut session = Session::open(&mut room, connection, &clock, &target)
         .await
         .unwrap();
@@ -253,7 +247,7 @@ async fn a_broker_that_says_no() {
 
 #[tokio::test]
 async fn two_devices_with_one_name_and_a_broker_that_goes_away() {
-    let Some(broker) = Broker::start("").await else {
+    let Some(broker) = start("").await else {
         return;
     };
     let clock = Clock::new();
@@ -261,11 +255,11 @@ async fn two_devices_with_one_name_and_a_broker_that_goes_away() {
     let stamped = [readings[0].stamped()];
     let mut buffer = [0; 8192];
     let (mut first_room, mut second_room) = (Room, Room);
-    let connection = secure(broker.port, &broker.ca_pem).await;
+    let connection = connect(&broker).await;
     let mut first = Session::open(&mut first_room, connection, &clock, &TARGET)
         .await
         .unwrap();
-    let connection = secure(broker.port, &broker.ca_pem).await;
+    let connection = connect(&broker).await;
     let mut second = Session::open(&mut second_room, connection, &clock, &TARGET)
         .await
         .unwrap();
@@ -298,14 +292,14 @@ async fn two_devices_with_one_name_and_a_broker_that_goes_away() {
 /// What waiting for each acknowledgement costs; printed, not judged.
 #[tokio::test]
 async fn a_backlog_one_by_one() {
-    let Some(broker) = Broker::start("").await else {
+    let Some(broker) = start("").await else {
         return;
     };
     let clock = Clock::new();
     let readings = take("emh-mme40", 500);
     let mut buffer = [0; 8192];
     let mut room = Room;
-    let connection = secure(broker.port, &broker.ca_pem).await;
+    let connection = connect(&broker).await;
     let mut session = Session::open(&mut room, connection, &clock, &TARGET)
         .await
         .unwrap();

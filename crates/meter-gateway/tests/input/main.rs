@@ -11,6 +11,7 @@ mod bridge;
 mod head;
 mod http;
 mod log;
+mod mqtt;
 mod recording;
 mod running;
 mod serial;

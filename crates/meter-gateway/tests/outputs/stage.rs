@@ -3,12 +3,13 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use meter_core::{Reading, UnixMillis};
 use meter_gateway::journal::{Cursor, Journal, Options, Record, Rejected, Start};
-use meter_gateway::output::{self, Remote, State, Status};
+use meter_gateway::output::{self, Delivery, Remote, State, Status};
 use meter_gateway::run::Snapshot;
 use sml_wire::{GetListRes, Integer, ListEntry, Value};
 use tempfile::TempDir;
@@ -21,19 +22,35 @@ pub type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 /// The time of reading 0, unless a test says otherwise.
 pub const START: i64 = 1_780_000_000_000;
 /// Longer than any test should need for anything.
-const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_mins(1);
 
 pub const METER: [u8; 10] = [0x0a, 0x01, b'E', b'M', b'H', 0x00, 0x00, 0xbc, 0x61, 0x4e];
-const OTHER_METER: [u8; 10] = [0x0a, 0x01, b'E', b'S', b'Y', 0x11, 0x03, 0xb5, 0x9c, 0x5d];
+/// As the nameplate has it, without spaces.
+pub const METER_ID: &str = "1EMH0012345678";
+pub const OTHER_METER: [u8; 10] = [0x0a, 0x01, b'E', b'S', b'Y', 0x11, 0x03, 0xb5, 0x9c, 0x5d];
 
-/// A journal for one output, `test`.
+/// The name of the output.
+pub const OUTPUT: &str = "test";
+/// Reads the journal beside it.
+const AUDIT: &str = "audit";
+
+/// A journal for one output.
 pub struct Stage {
     pub journal: Journal,
     /// The time of reading 0.
-    start: i64,
+    pub start: i64,
+    /// What reading 0 counts, in tenths of a Wh.
+    pub counter: u64,
+    /// Registers that all readings have besides the usual two.
+    pub further: Vec<ListEntry<'static>>,
+    /// What the inputs show of themselves.
+    pub view: watch::Sender<Snapshot>,
+    /// What was read from the journal so far, besides the output.
+    read: tokio::sync::Mutex<Vec<Record>>,
     log: Log,
     _logging: DefaultGuard,
-    _directory: TempDir,
+    /// Only to be removed in the end.
+    directory: Option<TempDir>,
 }
 
 /// Everything that was logged on this thread, at any level.
@@ -61,6 +78,14 @@ impl Stage {
 
     /// With the time of reading 0.
     pub async fn beginning(start: i64) -> Result<Self> {
+        let directory = TempDir::new()?;
+        let mut stage = Self::at(directory.path()).await?;
+        (stage.start, stage.directory) = (start, Some(directory));
+        Ok(stage)
+    }
+
+    /// With a journal that outlives it.
+    pub async fn at(directory: &Path) -> Result<Self> {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -69,36 +94,63 @@ impl Stage {
             .with_writer(move || writer.clone())
             .finish();
         let logging = tracing::subscriber::set_default(subscriber);
-        let directory = TempDir::new()?;
-        let journal = Journal::open(Options::in_directory(directory.path()))?;
+        let journal = Journal::open(Options::in_directory(directory))?;
         // Without an output that waits for it, a reading as old as these is not kept.
-        journal.cursor("test", Start::Beginning).await?;
+        for output in [OUTPUT, AUDIT] {
+            journal.cursor(output, Start::Beginning).await?;
+        }
         Ok(Self {
             journal,
-            start,
+            start: START,
+            counter: 10_000_000,
+            further: Vec::new(),
+            view: watch::Sender::default(),
+            read: tokio::sync::Mutex::default(),
             log,
             _logging: logging,
-            _directory: directory,
+            directory: None,
         })
     }
 
     pub async fn cursor(&self) -> Result<Cursor> {
-        Ok(self.journal.cursor("test", Start::Beginning).await?)
+        Ok(self.journal.cursor(OUTPUT, Start::Beginning).await?)
     }
 
-    /// Everything that was not delivered.
+    /// Everything that the journal was given.
     pub async fn records(&self) -> Result<Vec<Record>> {
-        Ok(self.cursor().await?.next(usize::MAX).await?)
+        let mut read = self.read.lock().await;
+        let mut audit = self.journal.cursor(AUDIT, Start::Beginning).await?;
+        loop {
+            let records = audit.next(1000).await?;
+            let Some(last) = records.last() else {
+                return Ok(read.clone());
+            };
+            audit.ack(last.seq).await?;
+            read.extend(records);
+        }
     }
 
     /// Appends reading number `index`, which was taken that many seconds after the first.
     pub async fn append(&self, index: i64) -> Result {
-        self.append_body(&METER, index, body(&METER, index)?).await
+        self.append_of(&METER, index).await
     }
 
-    pub async fn append_other_meter(&self, index: i64) -> Result {
-        let body = body(&OTHER_METER, index)?;
-        self.append_body(&OTHER_METER, index, body).await
+    pub async fn append_of(&self, meter: &[u8], index: i64) -> Result {
+        self.append_at(meter, self.start + index * 1000, index)
+            .await
+    }
+
+    /// The same, taken at another time.
+    pub async fn append_at(&self, meter: &[u8], time: i64, index: i64) -> Result {
+        let body = self.body(meter, index, &[], None)?;
+        self.journal.append(meter, UnixMillis(time), body).await?;
+        Ok(())
+    }
+
+    /// With registers besides those that all have.
+    pub async fn append_with(&self, index: i64, further: &[ListEntry<'_>]) -> Result {
+        let body = self.body(&METER, index, further, None)?;
+        self.append_body(&METER, index, body).await
     }
 
     pub async fn append_body(&self, meter: &[u8], index: i64, body: Vec<u8>) -> Result {
@@ -111,7 +163,7 @@ impl Stage {
     pub async fn append_signed(&self, indices: std::ops::Range<i64>) -> Result {
         let signature = [0; 2048];
         for index in indices {
-            let body = list_body(&METER, index, &[], Some(&signature))?;
+            let body = self.body(&METER, index, &[], Some(&signature))?;
             self.append_body(&METER, index, body).await?;
         }
         Ok(())
@@ -124,19 +176,41 @@ impl Stage {
         Ok(())
     }
 
+    /// A small `GetList.Res` with `index` in its counter.
+    fn body(
+        &self,
+        meter: &[u8],
+        index: i64,
+        further: &[ListEntry<'_>],
+        signature: Option<&[u8]>,
+    ) -> Result<Vec<u8>> {
+        let counter = Integer::unsigned(self.counter + index.unsigned_abs());
+        let usual = [
+            entry(&[1, 0, 1, 8, 0, 255], 30, counter),
+            entry(&[1, 0, 16, 7, 0, 255], 27, Integer::signed(-1055)),
+        ];
+        let entries = [&usual, self.further.as_slice(), further].concat();
+        let list = GetListRes {
+            entries: entries.as_slice().into(),
+            signature,
+            ..GetListRes::of(meter)
+        };
+        let mut buffer = [0; 4096];
+        let body = Reading::new(list).emit(&mut buffer);
+        Ok(body.map_err(|_| "too long")?.to_vec())
+    }
+
     /// Starts an output.
     pub async fn start(&self, output: output::Config) -> Result<Running> {
         output.validate()?;
         let (sender, status) = watch::channel(Status::default());
-        let (_, view) = watch::channel(Snapshot::default());
         let (stop, stopped) = oneshot::channel::<()>();
         let cursor = self.cursor().await?;
+        let view = self.view.subscribe();
         let task = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
-            output
-                .run(cursor, sender, view, shutdown)
-                .await
-                .map_err(|error| error.to_string())
+            let done = output.run(cursor, sender, view, shutdown).await;
+            done.map_err(|error| error.to_string())
         });
         Ok(Running { status, stop, task })
     }
@@ -180,7 +254,7 @@ impl Stage {
 pub struct Running {
     pub status: watch::Receiver<Status>,
     stop: oneshot::Sender<()>,
-    pub task: JoinHandle<std::result::Result<(), String>>,
+    task: JoinHandle<std::result::Result<(), String>>,
 }
 
 impl Running {
@@ -206,6 +280,12 @@ impl Running {
         Ok(status.await?.last_error.unwrap_or_default())
     }
 
+    /// Ends it as a kill would: no word to anybody.
+    pub async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
     pub async fn stop(self) -> Result {
         // It may have ended by itself.
         let _ = self.stop.send(());
@@ -216,21 +296,39 @@ impl Running {
 
 /// Tries again soon, so that a test need not wait.
 pub fn impatient(remote: &mut Remote) {
-    remote.delivery.retry_first = millis(20);
-    remote.delivery.retry_max = millis(100);
-    remote.delivery.recheck = millis(100);
+    soon(&mut remote.delivery);
     remote.timeout = millis(2000);
 }
 
-/// A small `GetList.Res` with `index` in its counter.
-pub fn body(meter: &[u8], index: i64) -> Result<Vec<u8>> {
-    list_body(meter, index, &[], None)
+/// The same without a network.
+pub fn soon(delivery: &mut Delivery) {
+    delivery.retry_first = millis(20);
+    delivery.retry_max = millis(100);
+    delivery.recheck = millis(100);
 }
 
-/// The same with a register that a server may have something against: `99.98.97`.
-pub fn odd_body(meter: &[u8], index: i64) -> Result<Vec<u8>> {
-    let odd = entry(&[1, 0, 99, 98, 97, 255], 255, Integer::unsigned(7));
-    list_body(meter, index, &[odd], None)
+/// A register that a server may have something against: `99.98.97`.
+pub fn odd_register() -> ListEntry<'static> {
+    entry(&[1, 0, 99, 98, 97, 255], 255, Integer::unsigned(7))
+}
+
+/// A register of each kind that is not a usual number: a status, the largest integer, text that has to be
+/// quoted, nothing.
+pub fn all_kinds() -> [ListEntry<'static>; 3] {
+    let octets = |name, value| ListEntry {
+        unit: None,
+        scaler: None,
+        value,
+        ..entry(name, 0, Integer::unsigned(0))
+    };
+    [
+        ListEntry {
+            status: Some(Integer::unsigned(u64::MAX)),
+            ..entry(&[1, 0, 2, 8, 0, 255], 30, Integer::unsigned(u64::MAX))
+        },
+        octets(&[1, 0, 96, 50, 1, 1], Value::Octets(b"a \\ \"b\", \\N 'c'")),
+        octets(&[1, 0, 96, 90, 2, 1], Value::Absent),
+    ]
 }
 
 fn entry(name: &'static [u8], unit: u64, value: Integer) -> ListEntry<'static> {
@@ -245,28 +343,16 @@ fn entry(name: &'static [u8], unit: u64, value: Integer) -> ListEntry<'static> {
     }
 }
 
-fn list_body(
-    meter: &[u8],
-    index: i64,
-    further: &[ListEntry<'_>],
-    signature: Option<&[u8]>,
-) -> Result<Vec<u8>> {
-    let counter = Integer::unsigned(10_000_000 + index.unsigned_abs());
-    let usual = [
-        entry(&[1, 0, 1, 8, 0, 255], 30, counter),
-        entry(&[1, 0, 16, 7, 0, 255], 27, Integer::signed(-1055)),
-    ];
-    let entries = [&usual, further].concat();
-    let list = GetListRes {
-        entries: entries.as_slice().into(),
-        signature,
-        ..GetListRes::of(meter)
-    };
-    let mut buffer = [0; 4096];
-    Ok(Reading::new(list)
-        .emit(&mut buffer)
-        .map_err(|_| "too long")?
-        .to_vec())
+/// Waits for a condition, which is looked at every few milliseconds.
+pub async fn wait_for(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result {
+    let end = tokio::time::Instant::now() + LIMIT;
+    while !holds().await? {
+        if tokio::time::Instant::now() > end {
+            return Err(format!("never: {what}").into());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }
 
 pub fn millis(millis: u64) -> meter_gateway::config::Duration {

@@ -22,17 +22,17 @@ async fn days_that_are_over_are_compressed_and_today_is_not() -> Result {
     let mut setup = Setup::new().await?;
     setup.config.compress_after = millis(100);
     setup.append_all(0..10).await?;
-    append(&setup.journal, &HOUSE, START + DAY, 10).await?;
+    setup.append_at(&METER, START + DAY, 10).await?;
     let now = today()?;
-    append(&setup.journal, &HOUSE, now, 11).await?;
+    setup.append_at(&METER, now, 11).await?;
     let running = setup.start(CSV).await?;
     let (year, month, day) = UnixMillis(now).date();
-    let open = format!("house-{year}-{month:02}-{day:02}.csv");
-    let (first, second) = ("house-2026-05-28.csv.gz", "house-2026-05-29.csv.gz");
+    let open = format!("test-{year}-{month:02}-{day:02}.csv");
+    let (first, second) = ("test-2026-05-28.csv.gz", "test-2026-05-29.csv.gz");
     until_there(setup.directory(), &[first, second, &open]).await?;
     // A reading that comes late goes into a further part.
-    append(&setup.journal, &HOUSE, START + 60_000, 12).await?;
-    let further = "house-2026-05-28.2.csv.gz";
+    setup.append_at(&METER, START + 60_000, 12).await?;
+    let further = "test-2026-05-28.2.csv.gz";
     until_there(setup.directory(), &[further, first, second, &open]).await?;
     running.stop().await?;
     assert_eq!(
@@ -49,21 +49,21 @@ async fn a_power_cut_in_the_middle_of_compressing_doubles_nothing() -> Result {
     let mut setup = Setup::new().await?;
     setup.append_all(0..50).await?;
     setup.deliver_all(CSV).await?;
-    let plain = fs::read(setup.path("house-2026-05-28.csv"))?;
+    let plain = fs::read(setup.path("test-2026-05-28.csv"))?;
     let packed = |bytes: &[u8]| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(bytes)?;
         encoder.finish()
     };
     // Renamed and not yet removed; and the half of a copy.
-    fs::write(setup.path("house-2026-05-28.csv.gz"), packed(&plain)?)?;
+    fs::write(setup.path("test-2026-05-28.csv.gz"), packed(&plain)?)?;
     fs::write(
-        setup.path(".house.csv.gz.unfinished"),
+        setup.path(".test.csv.gz.unfinished"),
         &packed(&plain)?[..100],
     )?;
     setup.config.compress_after = millis(100);
     let running = setup.start(CSV).await?;
-    until_there(setup.directory(), &["house-2026-05-28.csv.gz"]).await?;
+    until_there(setup.directory(), &["test-2026-05-28.csv.gz"]).await?;
     running.stop().await?;
     assert_eq!(
         rows(setup.directory())?,
@@ -76,18 +76,18 @@ async fn a_power_cut_in_the_middle_of_compressing_doubles_nothing() -> Result {
 async fn a_damaged_copy_is_not_taken_for_the_file() -> Result {
     let mut setup = Setup::new().await?;
     setup.append_all(0..50).await?;
-    fs::write(setup.path("house-2026-05-28.csv.gz"), b"no gzip")?;
+    fs::write(setup.path("test-2026-05-28.csv.gz"), b"no gzip")?;
     setup.config.compress_after = millis(100);
     let running = setup.start(CSV).await?;
-    let further = setup.path("house-2026-05-28.2.csv.gz");
-    let plain = setup.path("house-2026-05-28.csv");
+    let further = setup.path("test-2026-05-28.2.csv.gz");
+    let plain = setup.path("test-2026-05-28.csv");
     let deadline = std::time::Instant::now() + LIMIT;
     while !further.exists() || plain.exists() {
         assert!(std::time::Instant::now() < deadline, "never compressed");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     running.stop().await?;
-    fs::remove_file(setup.path("house-2026-05-28.csv.gz"))?;
+    fs::remove_file(setup.path("test-2026-05-28.csv.gz"))?;
     assert_eq!(
         rows(setup.directory())?,
         expected_rows(&setup.records().await?)?
@@ -101,17 +101,17 @@ async fn only_the_newest_days_are_kept_when_that_is_asked_for() -> Result {
     setup.config.compress_after = millis(100);
     setup.config.keep_days = Some(3.try_into()?);
     for day in 0..6 {
-        append(&setup.journal, &HOUSE, START + day * DAY, day).await?;
+        setup.append_at(&METER, START + day * DAY, day).await?;
     }
-    fs::write(setup.path("house-2020-01-01.txt.gz"), "somebody's")?;
+    fs::write(setup.path("test-2020-01-01.txt.gz"), "somebody's")?;
     fs::write(setup.path("other-2020-01-01.csv.gz"), "another output's")?;
     let running = setup.start(CSV).await?;
-    let wanted = ["05-31", "06-01", "06-02"].map(|day| format!("house-2026-{day}.csv.gz"));
+    let wanted = ["05-31", "06-01", "06-02"].map(|day| format!("test-2026-{day}.csv.gz"));
     let deadline = std::time::Instant::now() + LIMIT;
     loop {
         let mut found: Vec<String> = fs::read_dir(setup.directory())?
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| name.starts_with("house-2026"))
+            .filter(|name| name.starts_with("test-2026"))
             .collect();
         found.sort();
         if found == wanted {
@@ -121,7 +121,7 @@ async fn only_the_newest_days_are_kept_when_that_is_asked_for() -> Result {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     running.stop().await?;
-    assert!(setup.path("house-2020-01-01.txt.gz").exists());
+    assert!(setup.path("test-2020-01-01.txt.gz").exists());
     assert!(setup.path("other-2020-01-01.csv.gz").exists());
     Ok(())
 }

@@ -5,4 +5,5 @@ mod days;
 mod kill;
 mod rows;
 mod setup;
+mod suite;
 mod trouble;

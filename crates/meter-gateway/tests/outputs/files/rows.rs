@@ -5,7 +5,6 @@ use std::io::Write;
 
 use meter_core::{Reading, Stamped, payload};
 use meter_gateway::config;
-use meter_gateway::journal::{Journal, Options, Start};
 
 use super::setup::*;
 
@@ -16,21 +15,21 @@ async fn three_days_of_two_meters_as_csv() -> Result {
     let setup = Setup::new().await?;
     for index in 0..300 {
         let time = START + index * 3 * DAY / 300;
-        append(&setup.journal, &HOUSE, time, index).await?;
-        append(&setup.journal, NAMED, time + 7, index).await?;
+        setup.append_at(&METER, time, index).await?;
+        setup.append_at(NAMED, time + 7, index).await?;
     }
     setup.deliver_all(CSV).await?;
     let wanted = [
-        "house-2026-05-28.csv",
-        "house-2026-05-29.csv",
-        "house-2026-05-30.csv",
-        "house-2026-05-31.csv",
+        "test-2026-05-28.csv",
+        "test-2026-05-29.csv",
+        "test-2026-05-30.csv",
+        "test-2026-05-31.csv",
     ];
     assert_eq!(names(setup.directory())?, wanted);
     let rows = rows(setup.directory())?;
-    assert_eq!(rows.len(), 600 * 4);
+    assert_eq!(rows.len(), 600 * 5);
     assert_eq!(rows, expected_rows(&setup.records().await?)?);
-    let first = "2026-05-28T20:26:40.000Z,1 EMH00 1234 5678,1-0:1.8.0*255,Import total (A+),1000000.0,Wh,386\r\n";
+    let first = "2026-05-28T20:26:40.000Z,1 EMH00 1234 5678,1-0:1.8.0*255,Import total (A+),1000000.0,Wh,\r\n";
     let text = fs::read_to_string(setup.path(wanted[0]))?;
     assert!(text.contains(first), "{text:.400}");
     Ok(())
@@ -49,7 +48,7 @@ async fn a_reading_is_a_line_of_json() -> Result {
         wanted.push('\n');
     }
     assert_eq!(
-        fs::read_to_string(setup.path("house-2026-05-28.jsonl"))?,
+        fs::read_to_string(setup.path("test-2026-05-28.jsonl"))?,
         wanted
     );
     assert_eq!(wanted.lines().count(), 250);
@@ -67,15 +66,9 @@ async fn an_unfinished_line_is_cut_off_and_what_is_there_is_not_written_again() 
         // As after a kill: a piece of what was written last, and a journal that knows nothing of it.
         for length in [whole.len(), whole.len() - 1, whole.len() - 300, 30, 0] {
             fs::write(setup.path(&name), &whole[..length])?;
-            let state = tempfile::tempdir()?;
-            let journal = Journal::open(Options::in_directory(state.path()))?;
-            journal.cursor(NAME, Start::Beginning).await?;
-            for index in 0..150 {
-                append(&journal, &HOUSE, START + index * 1000, index).await?;
-            }
-            let running = start(&journal, kind(setup.config.clone())).await?;
-            running.until_delivered().await?;
-            running.stop().await?;
+            let again = stage().await?;
+            again.append_all(0..150).await?;
+            again.deliver_all(kind(setup.config.clone())).await?;
             assert!(
                 fs::read(setup.path(&name))? == whole,
                 "{name} cut to {length}"
@@ -90,7 +83,7 @@ async fn noughts_of_a_power_cut_are_cut_off() -> Result {
     let setup = Setup::new().await?;
     setup.append_all(0..10).await?;
     setup.deliver_all(CSV).await?;
-    let path = setup.path("house-2026-05-28.csv");
+    let path = setup.path("test-2026-05-28.csv");
     OpenOptions::new()
         .append(true)
         .open(&path)?
@@ -113,7 +106,7 @@ async fn a_file_that_is_moved_away_is_begun_anew() -> Result {
         .until("at 10", |status| status.delivered == 10)
         .await?;
     let moved = tempfile::tempdir()?;
-    let name = "house-2026-05-28.csv";
+    let name = "test-2026-05-28.csv";
     fs::copy(setup.path(name), moved.path().join(name))?;
     fs::remove_file(setup.path(name))?;
     setup.append_all(10..20).await?;
@@ -141,12 +134,10 @@ async fn the_documented_example_works() -> Result {
         let setup = Setup::new().await?;
         let here = setup.directory().display().to_string();
         let text = block.replace("/var/lib/meterline/files", &here);
-        let mut config = config::Config::parse("docs/files.md", &text)?;
-        let output = config.output.remove(NAME).ok_or("no output")?;
+        let config = config::Config::parse("docs/files.md", &text)?;
+        let output = config.output.into_values().next().ok_or("no output")?;
         setup.append_all(0..10).await?;
-        let running = start(&setup.journal, output).await?;
-        running.until_delivered().await?;
-        running.stop().await?;
+        Stage::deliver_all(&setup, output).await?;
         let files = files(setup.directory())?;
         assert!(files.values().any(|text| text.contains("1-0:1.8.0*255")));
     }

@@ -1,42 +1,35 @@
 //! A journal, a directory, and outputs between them.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
-use std::time::Duration;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 
-use meter_core::{Reading, UnixMillis};
+use meter_core::Reading;
 use meter_gateway::config;
-use meter_gateway::journal::{Journal, Options, Record, Start};
+use meter_gateway::journal::Record;
+use meter_gateway::output;
 use meter_gateway::output::files::Config;
-use meter_gateway::output::{self, State, Status};
-use meter_gateway::run::Snapshot;
-use sml_wire::{GetListRes, Integer, ListEntry, Value};
 use tempfile::TempDir;
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
 
-pub type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+pub use crate::stage::*;
 
-/// 2026-05-28T20:26:40Z.
-pub const START: i64 = 1_780_000_000_000;
-/// Longer than any test should need for anything.
-pub const LIMIT: Duration = Duration::from_secs(30);
-
-pub const HOUSE: [u8; 10] = [0x0a, 0x01, b'E', b'M', b'H', 0x00, 0x00, 0xbc, 0x61, 0x4e];
 /// A name of an input, as a meter without an id has it, and one that CSV has to quote.
 pub const NAMED: &[u8] = b"shed, \"left\"";
 
-/// The output's name in all tests.
-pub const NAME: &str = "house";
-
 pub struct Setup {
-    pub journal: Journal,
     pub config: Config,
-    _state: TempDir,
+    stage: Stage,
     _files: TempDir,
+}
+
+impl Deref for Setup {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
 }
 
 /// Settings without patience.
@@ -44,61 +37,42 @@ pub fn config(directory: &Path) -> Config {
     let mut config = Config::new(directory.to_owned());
     config.sync_interval = millis(100);
     config.compress_after = config::Duration::from_days(36_500);
-    config.delivery.retry_first = millis(100);
-    config.delivery.retry_max = millis(100);
-    config.delivery.recheck = config::Duration::from_secs(1);
+    soon(&mut config.delivery);
     config
+}
+
+/// A journal whose readings have registers of each kind.
+pub async fn stage() -> Result<Stage> {
+    let mut stage = Stage::new().await?;
+    stage.further = all_kinds().into();
+    Ok(stage)
 }
 
 impl Setup {
     pub async fn new() -> Result<Self> {
-        let state = TempDir::new()?;
         let files = TempDir::new()?;
-        let journal = Journal::open(Options::in_directory(state.path()))?;
-        // Who waits for readings keeps them, however old they are.
-        journal.cursor(NAME, Start::Beginning).await?;
-        journal.cursor("audit", Start::Beginning).await?;
         Ok(Self {
-            journal,
             config: config(files.path()),
-            _state: state,
+            stage: stage().await?,
             _files: files,
         })
     }
 
-    /// Reading number `index`, taken that many seconds after [`START`].
-    pub async fn append(&self, index: i64) -> Result {
-        append(&self.journal, &HOUSE, START + index * 1000, index).await
-    }
-
-    pub async fn append_all(&self, indices: std::ops::Range<i64>) -> Result {
-        for index in indices {
-            self.append(index).await?;
-        }
-        Ok(())
-    }
-
     pub async fn start(&self, kind: Kind) -> Result<Running> {
-        start(&self.journal, kind(self.config.clone())).await
+        self.stage.start(kind(self.config.clone())).await
     }
 
     /// Runs the output until everything is written.
     pub async fn deliver_all(&self, kind: Kind) -> Result {
-        let running = self.start(kind).await?;
-        running.until_delivered().await?;
-        running.stop().await
-    }
-
-    /// What the journal holds.
-    pub async fn records(&self) -> Result<Vec<Record>> {
-        records(&self.journal).await
+        self.stage.deliver_all(kind(self.config.clone())).await?;
+        Ok(())
     }
 
     pub fn directory(&self) -> &Path {
         &self.config.directory
     }
 
-    pub fn path(&self, name: &str) -> std::path::PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.directory().join(name)
     }
 }
@@ -107,110 +81,6 @@ pub type Kind = fn(Config) -> output::Config;
 pub const CSV: Kind = output::Config::Csv;
 pub const JSONL: Kind = output::Config::Jsonl;
 
-pub async fn records(journal: &Journal) -> Result<Vec<Record>> {
-    let mut all = journal.cursor("audit", Start::Beginning).await?;
-    let mut found = Vec::new();
-    loop {
-        let records = all.next(1000).await?;
-        let Some(last) = records.last() else {
-            return Ok(found);
-        };
-        all.ack(last.seq).await?;
-        found.extend(records);
-    }
-}
-
-pub async fn append(journal: &Journal, meter: &[u8], time: i64, index: i64) -> Result {
-    let body = body(meter, index)?;
-    journal.append(meter, UnixMillis(time), body).await?;
-    Ok(())
-}
-
-pub async fn start(journal: &Journal, output: output::Config) -> Result<Running> {
-    output.validate()?;
-    let (sender, status) = watch::channel(Status::default());
-    let (_, view) = watch::channel(Snapshot::default());
-    let (stop, stopped) = oneshot::channel::<()>();
-    let cursor = journal.cursor(NAME, Start::Beginning).await?;
-    let task = tokio::spawn(async move {
-        let shutdown = async { drop(stopped.await) };
-        output
-            .run(cursor, sender, view, shutdown)
-            .await
-            .map_err(|error| error.to_string())
-    });
-    Ok(Running { status, stop, task })
-}
-
-/// An output at work.
-pub struct Running {
-    status: watch::Receiver<Status>,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<std::result::Result<(), String>>,
-}
-
-impl Running {
-    pub async fn until(&self, what: &str, done: impl FnMut(&Status) -> bool) -> Result<Status> {
-        let mut status = self.status.clone();
-        let waiting = tokio::time::timeout(LIMIT, status.wait_for(done)).await;
-        let Ok(found) = waiting else {
-            return Err(format!("never {what}: {:?}", *self.status.borrow()).into());
-        };
-        Ok(found?.clone())
-    }
-
-    pub async fn until_delivered(&self) -> Result<Status> {
-        self.until("idle", |status| {
-            status.state == State::Idle && status.backlog == 0
-        })
-        .await
-    }
-
-    pub async fn stop(self) -> Result {
-        // It may have ended by itself.
-        let _ = self.stop.send(());
-        tokio::time::timeout(LIMIT, self.task).await???;
-        Ok(())
-    }
-}
-
-/// A small `GetList.Res` with `index` in its counter.
-pub fn body(meter: &[u8], index: i64) -> Result<Vec<u8>> {
-    let entry = |name, unit, value| ListEntry {
-        name,
-        status: None,
-        time: None,
-        unit: Some(Integer::unsigned(unit)),
-        scaler: Some(Integer::signed(-1)),
-        value: Value::Integer(value),
-        signature: None,
-    };
-    let counter = Integer::unsigned(10_000_000 + index.unsigned_abs());
-    let entries = [
-        ListEntry {
-            status: Some(Integer::unsigned(386)),
-            ..entry(&[1, 0, 1, 8, 0, 255], 30, counter)
-        },
-        entry(&[1, 0, 16, 7, 0, 255], 27, Integer::signed(-1055)),
-        entry(&[1, 0, 1, 7, 0, 255], 27, Integer::signed(5)),
-        ListEntry {
-            unit: None,
-            scaler: None,
-            value: Value::Octets(b"a \"b\", c"),
-            ..entry(&[1, 0, 96, 50, 1, 1], 0, Integer::signed(0))
-        },
-    ];
-    let list = GetListRes {
-        entries: entries.as_slice().into(),
-        ..GetListRes::of(meter)
-    };
-    let mut buffer = [0; 512];
-    Ok(Reading::new(list)
-        .emit(&mut buffer)
-        .map_err(|_| "too long")?
-        .to_vec())
-}
-
 /// The output's files by their names, compressed ones unpacked.
 pub fn files(directory: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
@@ -218,7 +88,7 @@ pub fn files(directory: &Path) -> Result<BTreeMap<String, String>> {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.ok_or("a name")?.to_owned();
-        if !name.starts_with(NAME) {
+        if !name.starts_with(OUTPUT) {
             continue;
         }
         let bytes = fs::read(&path)?;
@@ -239,18 +109,9 @@ pub fn names(directory: &Path) -> Result<Vec<String>> {
 
 /// Waits until the directory has files of these names and no others.
 pub async fn until_there(directory: &Path, wanted: &[&str]) -> Result {
-    let deadline = std::time::Instant::now() + LIMIT;
-    loop {
-        // A file may go while it is looked at.
-        let found = names(directory).unwrap_or_default();
-        if found == wanted {
-            return Ok(());
-        }
-        if std::time::Instant::now() > deadline {
-            return Err(format!("there is {found:?}").into());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    // A file may go while it is looked at.
+    let there = async || Ok(names(directory).unwrap_or_default() == wanted);
+    wait_for(&format!("{wanted:?}"), there).await
 }
 
 /// What must stand in CSV files, sorted: worked out from the meters' bytes.
@@ -312,14 +173,4 @@ fn fields(line: &str) -> Vec<String> {
         }
     }
     fields
-}
-
-pub fn millis(millis: u64) -> config::Duration {
-    config::Duration::from_millis(millis)
-}
-
-pub fn assert_says(message: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(message.contains(part), "`{part}` is missing in: {message}");
-    }
 }

@@ -5,7 +5,5 @@ mod document;
 mod documented;
 mod influxdb;
 mod program;
-pub mod proxy;
-mod rows;
 mod settings;
 mod victoria;

@@ -1,76 +1,83 @@
-//! Real servers as processes of their own.
+//! Servers of time series as processes of their own.
 
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use fixtures::{Process, free_port, listens};
+use meter_gateway::output::influx::Config;
+use meter_sim::backend::{self, Backend};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::stage::Result;
 
-/// A server on a port of this machine; it ends with the test.
+/// A server that keeps its files over restarts; it ends with the test.
 pub struct Server {
-    child: Option<Child>,
+    pub process: Process,
     pub port: u16,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.end(Signal::KILL);
-    }
-}
-
-/// Whether there is such a program, which CI insists on.
-pub fn is_there(program: &str, package: &str) -> bool {
-    let found = Command::new(program)
-        .arg("-version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if found.is_err() {
-        recordings::missing(&format!(
-            "{program} is not installed (Debian package {package})"
-        ));
-    }
-    found.is_ok()
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    pub directory: TempDir,
+    /// Whether it speaks TLS, as `localhost`.
+    pub tls: bool,
 }
 
 impl Server {
-    pub fn on(port: u16) -> Self {
-        Self { child: None, port }
+    pub fn new() -> Result<Self> {
+        let server = Self {
+            process: Process::default(),
+            port: free_port()?,
+            directory: TempDir::new()?,
+            tls: false,
+        };
+        let authority = Backend::start(backend::Config::default())?;
+        let stranger = Backend::start(backend::Config::default())?;
+        let identity = authority.server_identity(&["localhost"])?;
+        for (name, text) in [
+            ("ca.pem", authority.ca_pem()),
+            ("other-ca.pem", stranger.ca_pem()),
+            ("server.pem", identity.certificate_pem),
+            ("server.key", identity.key_pem),
+        ] {
+            std::fs::write(server.file(name), text)?;
+        }
+        Ok(server)
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     /// Starts it, and returns when it takes connections.
-    pub async fn start(&mut self, command: &mut Command, log: &Path) -> Result {
-        let log = std::fs::File::create(log)?;
+    pub async fn start(&mut self, command: &mut Command) -> Result {
+        let log = File::create(self.file("log"))?;
         let command = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        self.child = Some(command.spawn()?);
-        for _ in 0..1000 {
-            if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Err("the server does not listen".into())
+        self.process = Process::start(command)?;
+        Ok(listens(self.port).await?)
     }
 
-    /// Ends it by this signal, and returns when it is gone.
-    pub fn end(&mut self, signal: Signal) {
-        if let Some(mut child) = self.child.take() {
-            let _ = kill_process(Pid::from_child(&child), signal);
-            let _ = child.wait();
-        }
+    /// With the way to it, and what makes it trusted.
+    pub fn reached(&self, mut config: Config, port: u16) -> Config {
+        let scheme = if self.tls { "https" } else { "http" };
+        config.url = format!("{scheme}://localhost:{port}");
+        config.remote.allow_insecure = !self.tls;
+        config.remote.ca_file = self.tls.then(|| self.file("ca.pem"));
+        config
+    }
+
+    /// Settings with which it is not to be trusted, and what is said of them.
+    pub fn mistrusted(&self, config: &Config, port: u16) -> [(Config, &'static [&'static str]); 2] {
+        let mut other_name = config.clone();
+        other_name.url = format!("https://127.0.0.1:{port}");
+        let mut other_ca = config.clone();
+        other_ca.remote.ca_file = Some(self.file("other-ca.pem"));
+        [
+            (other_name, &["is for localhost, not for 127.0.0.1"]),
+            (other_ca, &["cannot trust localhost", "ca_file"]),
+        ]
     }
 
     /// Asks it without TLS, and returns the body of its answer.

@@ -1,114 +1,144 @@
 //! `VictoriaMetrics` by both versions of the API that it knows.
 
 use std::process::Command;
-use std::time::{Duration, SystemTime};
 
+use fixtures::find_all;
+use meter_gateway::output;
 use meter_gateway::output::influx::{self, Config, Version};
-use meter_gateway::output::{self, State};
 use rustix::process::Signal;
 use serde_json::Value as Json;
-use tempfile::TempDir;
 
-use super::program::{Server, free_port, is_there};
-use super::rows::{self, Rows};
-use crate::stage::*;
+use super::program::Server;
+use crate::stage::{Result, assert_says, wait_for};
+use crate::suite::{self, Row, Scenario, Wrong, of_millis, suite};
 
-struct Victoria {
-    server: Server,
-    directory: TempDir,
-}
+suite!(version_1: Victoria<1>);
+suite!(version_2: Victoria<2>);
 
-impl Victoria {
+struct Victoria<const VERSION: u8>(Server);
+
+impl<const VERSION: u8> Victoria<VERSION> {
     async fn run(&mut self) -> Result {
+        let server = &mut self.0;
         let mut command = Command::new("victoria-metrics");
         command
-            .arg(format!("-httpListenAddr=127.0.0.1:{}", self.server.port))
+            .arg(format!("-httpListenAddr=127.0.0.1:{}", server.port))
             .arg(format!(
                 "-storageDataPath={}",
-                self.directory.path().join("data").display()
+                server.file("data").display()
+            ))
+            .arg(format!("-tls={}", server.tls))
+            .arg(format!(
+                "-tlsCertFile={}",
+                server.file("server.pem").display()
+            ))
+            .arg(format!(
+                "-tlsKeyFile={}",
+                server.file("server.key").display()
             ))
             // A reading that comes twice is one.
             .arg("-dedup.minScrapeInterval=1ms");
-        let log = self.directory.path().join("log");
-        self.server.start(&mut command, &log).await?;
-        // It listens before it serves.
-        for _ in 0..500 {
-            if self.server.ask("GET", "/health", "").await.is_ok() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        server.start(&mut command).await?;
+        // It listens before it serves; over TLS, the output finds out by itself.
+        let ready = async || Ok(server.tls || server.ask("GET", "/health", "").await.is_ok());
+        wait_for("VictoriaMetrics serves", ready).await
+    }
+
+    async fn speak_tls(&mut self, tls: bool) -> Result {
+        if self.0.tls != tls {
+            self.0.process.end(Signal::TERM)?;
+            self.0.tls = tls;
+            self.run().await?;
         }
-        Err("VictoriaMetrics does not answer".into())
+        Ok(())
+    }
+
+    fn config(&self, port: u16) -> Config {
+        let place = Some("power".to_owned());
+        let config = if VERSION == 1 {
+            let mut config = Config::new(String::new(), Version::V1);
+            config.database = place;
+            config
+        } else {
+            let mut config = Config::new(String::new(), Version::V2);
+            (config.org, config.bucket) = (place.clone(), place);
+            config
+        };
+        self.0.reached(config, port)
+    }
+}
+
+impl<const VERSION: u8> suite::Server for Victoria<VERSION> {
+    const CANNOT: &'static [(Scenario, &'static str)] = &[
+        (
+            Scenario::Refused,
+            "it takes every number, whatever it held before",
+        ),
+        (Scenario::Forbidden, "it has no users"),
+    ];
+    /// What it holds is on the disk after some seconds, unless it is asked to end.
+    const OUTLIVES_A_KILL: bool = false;
+    const SECRET: &'static str = "it has none";
+
+    async fn start() -> Result<Option<Self>> {
+        if find_all(["victoria-metrics"], "victoria-metrics").is_none() {
+            return Ok(None);
+        }
+        let mut victoria = Self(Server::new()?);
+        victoria.run().await?;
+        let config = victoria.config(victoria.0.port);
+        assert_says(&influx::probe(&config).await?, &["power may be written"]);
+        Ok(Some(victoria))
+    }
+
+    fn port(&self) -> Option<u16> {
+        Some(self.0.port)
+    }
+
+    fn output(&self, port: u16) -> output::Config {
+        output::Config::Influx(self.config(port))
     }
 
     /// Every sample of the measurement.
-    async fn rows(&self) -> Result<Rows> {
-        self.server.ask("GET", "/internal/force_flush", "").await?;
+    async fn rows(&mut self) -> Result<Vec<Row>> {
+        self.speak_tls(false).await?;
+        self.0.ask("GET", "/internal/force_flush", "").await?;
         let target = "/api/v1/export?match[]={__name__=~%22electricity_.*%22}";
-        let exported = self.server.ask("GET", target, "").await?;
-        let mut rows = Rows::new();
+        let exported = self.0.ask("GET", target, "").await?;
+        let mut rows = Vec::new();
         for line in exported.lines() {
             let series: Json = serde_json::from_str(line)?;
             let name = series["metric"]["__name__"].as_str().unwrap_or_default();
-            let field = name.trim_start_matches("electricity_").to_owned();
+            let field = name.trim_start_matches("electricity_");
             let meter = series["metric"]["meter"].as_str().unwrap_or_default();
             let times = series["timestamps"].as_array().into_iter().flatten();
             let values = series["values"].as_array().into_iter().flatten();
             for (time, value) in times.zip(values) {
                 let time = time.as_i64().ok_or("no time")?;
-                let value = value.as_f64().ok_or("no value")?;
-                let before = rows.insert((meter.to_owned(), field.clone(), time), value);
-                assert_eq!(before, None, "twice: {field} {time}");
+                rows.push(of_millis(
+                    meter,
+                    time,
+                    field,
+                    value.as_f64().ok_or("no value")?,
+                ));
             }
         }
         Ok(rows)
     }
-}
 
-#[tokio::test]
-async fn the_samples_are_those_of_the_journal_after_an_outage() -> Result {
-    if !is_there("victoria-metrics", "victoria-metrics") {
-        return Ok(());
+    async fn kill(&mut self) -> Result {
+        Ok(self.0.process.end(Signal::TERM)?)
     }
-    for version in [Version::V1, Version::V2] {
-        let mut victoria = Victoria {
-            server: Server::on(free_port()?),
-            directory: TempDir::new()?,
-        };
-        victoria.run().await?;
-        // It keeps a month unless told otherwise, and takes no older sample.
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-        let stage = Stage::beginning(i64::try_from(since.as_millis())? - 3_600_000).await?;
-        let url = format!("http://localhost:{}", victoria.server.port);
-        let mut config = Config::new(url, version);
-        let place = Some("power".to_owned());
-        if version == Version::V1 {
-            config.database = place;
-        } else {
-            (config.org, config.bucket) = (place.clone(), place);
-        }
-        config.remote.allow_insecure = true;
-        impatient(&mut config.remote);
-        let output = output::Config::Influx(config.clone());
-        assert_says(&influx::probe(&config).await?, &["power may be written"]);
 
-        stage.append_all(0..20).await?;
-        let mut all = stage.records().await?;
-        stage.deliver_all(output.clone()).await?;
-        victoria.server.end(Signal::TERM);
-        stage.append_all(20..120).await?;
-        all.extend(stage.records().await?);
-        let running = stage.start(output.clone()).await?;
-        running
-            .until("retrying", |status| status.state == State::Retrying)
-            .await?;
-        running.stop().await?;
-        let running = stage.start(output).await?;
-        victoria.run().await?;
-        running.until_delivered().await?;
-        running.stop().await?;
-        assert_eq!(all.len(), 120);
-        assert_eq!(victoria.rows().await?, rows::of(&all)?);
+    async fn again(&mut self) -> Result {
+        self.run().await
     }
-    Ok(())
+
+    async fn mistrust(&mut self, port: u16) -> Result<Vec<Wrong>> {
+        self.speak_tls(true).await?;
+        let wrong = self.0.mistrusted(&self.config(port), port);
+        Ok(wrong
+            .map(|(config, words)| (output::Config::Influx(config), words))
+            .into())
+    }
 }

@@ -1,15 +1,14 @@
-//! That every reading arrives, whatever happens on the way.
+//! In which order, at which pace and in which form readings arrive.
 
 use std::time::Duration;
 
 use meter_gateway::mqtt::Version;
-use meter_gateway::output::State;
 use meter_gateway::output::mqtt::{Format, Qos};
 use serde_json::json;
 
-use super::broker::{Broker, Message, Observer};
-use super::gate::{Gate, Way};
-use super::setup::{AVAILABILITY, METER_ID, OTHER_METER, Result, Setup, TOPIC, millis, wait_for};
+use super::broker;
+use super::setup::*;
+use fixtures::{Message, Observer};
 
 /// The number of a reading.
 fn index_of(message: &Message) -> i64 {
@@ -25,24 +24,9 @@ async fn arrived(observer: &mut Observer, last: i64) -> Result<Vec<i64>> {
     Ok(messages.iter().map(index_of).collect())
 }
 
-fn numbers(range: std::ops::Range<i64>) -> Vec<i64> {
-    range.collect()
-}
-
-/// Without those that came before.
-fn first_times(all: &[i64]) -> Vec<i64> {
-    let mut seen = Vec::new();
-    for index in all {
-        if !seen.contains(index) {
-            seen.push(*index);
-        }
-    }
-    seen
-}
-
 #[tokio::test]
 async fn a_backlog_arrives_in_order_and_once() -> Result {
-    let Some(broker) = Broker::start("").await? else {
+    let Some(broker) = broker::start("").await? else {
         return Ok(());
     };
     for (version, qos) in [
@@ -67,117 +51,8 @@ async fn a_backlog_arrives_in_order_and_once() -> Result {
 }
 
 #[tokio::test]
-async fn a_hundred_readings_outlive_a_broker_that_is_killed() -> Result {
-    let Some(mut broker) = Broker::start("").await? else {
-        return Ok(());
-    };
-    for restart in [false, true] {
-        // The observer has to be back before the output is.
-        let mut gate = Gate::new(broker.plain).await?;
-        let url = format!("mqtt://127.0.0.1:{}", gate.port);
-        let setup = Setup::new(&url, &broker).await?;
-        let mut observer = broker.observe().await?;
-        let mut running = setup.run().await?;
-        setup.append(0..10).await?;
-        let mut all = arrived(&mut observer, 9).await?;
-        gate.close().await;
-        broker.kill().await?;
-        setup.append(10..60).await?;
-        if restart {
-            running.kill().await;
-            running = setup.run().await?;
-        }
-        setup.append(60..110).await?;
-        running.until_trouble(State::Retrying).await?;
-        broker.again().await?;
-        let mut observer = broker.observe().await?;
-        gate.open().await?;
-        all.extend(arrived(&mut observer, 109).await?);
-        running.until_delivered().await?;
-        setup.append(110..111).await?;
-        all.extend(arrived(&mut observer, 110).await?);
-        // What was not acknowledged when the broker was killed may come twice, and nothing else.
-        assert_eq!(first_times(&all), numbers(0..111));
-        assert!(all.len() <= 121, "{} twice", all.len() - 111);
-        running.stop().await?;
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn readings_that_the_broker_has_are_not_sent_again() -> Result {
-    let Some(broker) = Broker::start("").await? else {
-        return Ok(());
-    };
-    let mut observer = broker.observe().await?;
-    let gate = Gate::new(broker.plain).await?;
-    // So many bytes are the answers to the login and to some thirty readings.
-    gate.set(Way::Deaf(200));
-    let setup = Setup::new(&format!("mqtt://127.0.0.1:{}", gate.port), &broker).await?;
-    setup.append(0..1000).await?;
-    let running = setup.run().await?;
-    let opened = || *gate.opened.lock().unwrap();
-    wait_for("broken thrice", async || Ok(opened() > 3)).await?;
-    gate.set(Way::Open);
-    let all = arrived(&mut observer, 999).await?;
-    assert_eq!(first_times(&all), numbers(0..1000));
-    let twice = all.len() - 1000;
-    // Only what was on its way when the connection broke.
-    let breaks = opened() - 1;
-    assert!(twice <= 32 * breaks, "{twice} twice after {breaks} breaks");
-    running.until_delivered().await?;
-    running.stop().await
-}
-
-#[tokio::test]
-async fn a_slow_broker_is_waited_for() -> Result {
-    let Some(broker) = Broker::start("").await? else {
-        return Ok(());
-    };
-    let mut observer = broker.observe().await?;
-    let gate = Gate::new(broker.plain).await?;
-    gate.set(Way::Slow(Duration::from_millis(300)));
-    let setup = Setup::new(&format!("mqtt://127.0.0.1:{}", gate.port), &broker).await?;
-    setup.append(0..150).await?;
-    let running = setup.run().await?;
-    assert_eq!(arrived(&mut observer, 149).await?, numbers(0..150));
-    running.until_delivered().await?;
-    running.stop().await?;
-    assert_eq!(setup.warnings(), [""; 0]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_broker_that_says_nothing_or_hangs_up_is_tried_again() -> Result {
-    let Some(broker) = Broker::start("").await? else {
-        return Ok(());
-    };
-    for (way, words) in [
-        (Way::Silent, "no answer within 1 s"),
-        (Way::Drops, "closed the connection instead of letting us in"),
-    ] {
-        let mut observer = broker.observe().await?;
-        let gate = Gate::new(broker.plain).await?;
-        gate.set(way);
-        let mut setup = Setup::new(&format!("mqtt://127.0.0.1:{}", gate.port), &broker).await?;
-        setup.config.remote.timeout = millis(1000);
-        setup.append(0..5).await?;
-        let running = setup.run().await?;
-        let told = running.until_trouble(State::Retrying).await?;
-        assert!(told.contains(words), "{told}");
-        gate.set(Way::Open);
-        assert_eq!(arrived(&mut observer, 4).await?, numbers(0..5));
-        running.until_delivered().await?;
-        running.stop().await?;
-        let warnings = setup.warnings();
-        assert_eq!(warnings.len(), 1, "{warnings:?}");
-    }
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_backlog_is_paced() -> Result {
-    let Some(broker) = Broker::start("").await? else {
+    let Some(broker) = broker::start("").await? else {
         return Ok(());
     };
     let mut observer = broker.observe().await?;
@@ -195,7 +70,7 @@ async fn a_backlog_is_paced() -> Result {
 
 #[tokio::test]
 async fn each_format_is_what_its_readers_know() -> Result {
-    let Some(broker) = Broker::start("").await? else {
+    let Some(broker) = broker::start("").await? else {
         return Ok(());
     };
     let url = format!("mqtt://127.0.0.1:{}", broker.plain);
@@ -266,7 +141,7 @@ async fn each_format_is_what_its_readers_know() -> Result {
 
 #[tokio::test]
 async fn it_is_said_who_is_there() -> Result {
-    let Some(broker) = Broker::start("").await? else {
+    let Some(broker) = broker::start("").await? else {
         return Ok(());
     };
     let meter = format!("{TOPIC}/availability");

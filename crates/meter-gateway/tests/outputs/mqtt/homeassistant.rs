@@ -10,13 +10,14 @@ use meter_sim::{Meter, MeterConfig, model};
 use serde_json::Value as Json;
 use tokio::sync::{mpsc, watch};
 
-use super::broker::{Broker, Message};
+use super::broker;
 use super::setup::{AVAILABILITY, METER, METER_ID, OTHER_METER, Result, Setup, TOPIC, wait_for};
+use fixtures::{Message, Mosquitto};
 
 const CONFIG: &str = "homeassistant/device/meterline_1EMH0012345678/config";
 const BIRTH: &str = "homeassistant/status";
 
-async fn start(broker: &Broker) -> Result<Setup> {
+async fn start(broker: &Mosquitto) -> Result<Setup> {
     let url = format!("mqtt://127.0.0.1:{}", broker.plain);
     let mut setup = Setup::new(&url, broker).await?;
     setup.config.discovery = Some(Discovery::HomeAssistant);
@@ -29,7 +30,7 @@ fn of<'m>(messages: &'m [Message], topic: &str) -> Option<&'m Message> {
 
 #[tokio::test]
 async fn a_meter_is_announced_once_and_again_at_a_birth() -> Result {
-    let Some(broker) = Broker::start("").await? else {
+    let Some(broker) = broker::start("").await? else {
         return Ok(());
     };
     let setup = start(&broker).await?;
@@ -75,7 +76,7 @@ async fn a_meter_is_announced_once_and_again_at_a_birth() -> Result {
 /// The states hold what is known of the line when they are published, and nothing before that.
 #[tokio::test]
 async fn a_state_says_how_the_line_is() -> Result {
-    let Some(broker) = Broker::start("").await? else {
+    let Some(broker) = broker::start("").await? else {
         return Ok(());
     };
     let setup = start(&broker).await?;
@@ -155,7 +156,7 @@ fn read_by(input: &str) -> MeterView {
 /// A round number alone may be chance.
 #[tokio::test]
 async fn a_missing_pin_is_told_when_it_is_sure() -> Result {
-    let Some(broker) = Broker::start("").await? else {
+    let Some(broker) = broker::start("").await? else {
         return Ok(());
     };
     let setup = start(&broker).await?;
@@ -186,14 +187,14 @@ async fn a_missing_pin_is_told_when_it_is_sure() -> Result {
 
 #[tokio::test]
 async fn a_broker_that_has_forgotten_everything_is_told_again() -> Result {
-    let Some(mut broker) = Broker::start("").await? else {
+    let Some(mut broker) = broker::start("").await? else {
         return Ok(());
     };
     let setup = start(&broker).await?;
     let running = setup.run().await?;
     setup.append(0..1).await?;
     running.until_delivered().await?;
-    broker.kill().await?;
+    broker.kill()?;
     broker.again().await?;
     // It comes back without a new reading.
     running
@@ -216,7 +217,7 @@ async fn a_broker_that_has_forgotten_everything_is_told_again() -> Result {
 /// Its states have no history: old power would count as new.
 #[tokio::test]
 async fn a_backlog_is_not_replayed() -> Result {
-    let Some(broker) = Broker::start("").await? else {
+    let Some(broker) = broker::start("").await? else {
         return Ok(());
     };
     let mut setup = start(&broker).await?;
@@ -244,7 +245,7 @@ async fn a_backlog_is_not_replayed() -> Result {
 
 #[tokio::test]
 async fn a_meter_that_is_left_out_is_forgotten() -> Result {
-    let Some(broker) = Broker::start("").await? else {
+    let Some(broker) = broker::start("").await? else {
         return Ok(());
     };
     let mut setup = start(&broker).await?;

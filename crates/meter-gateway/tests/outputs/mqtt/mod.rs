@@ -3,9 +3,8 @@
 mod answers;
 mod broker;
 mod delivery;
-mod gate;
 mod homeassistant;
-mod input;
 mod login;
 mod real;
 mod setup;
+mod suite;

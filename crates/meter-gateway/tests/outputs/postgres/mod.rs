@@ -5,3 +5,4 @@ mod login;
 mod rows;
 mod server;
 mod setup;
+mod suite;

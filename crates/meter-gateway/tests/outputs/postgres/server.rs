@@ -1,37 +1,28 @@
 //! A `PostgreSQL` in a temporary directory, with TLS.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fixtures::{Process, free_port};
 use meter_sim::backend::{self, Backend};
 use tempfile::TempDir;
 
-use super::setup::{LIMIT, Result};
+use crate::stage::{LIMIT, Result};
 
 /// The password of the user `meterline`.
 pub const PASSWORD: &str = "S3cr3t-0f-T3sts";
 
 /// A running server; it ends with the test.
 pub struct Server {
-    child: Option<Child>,
+    process: Process,
     programs: PathBuf,
     user: (u32, u32),
     pub port: u16,
     pub directory: TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
 }
 
 impl Server {
@@ -43,10 +34,9 @@ impl Server {
         };
         let directory = TempDir::new()?;
         chown(directory.path(), Some(user.0), Some(user.1))?;
-        // A port that was free a moment ago.
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let mut server = Self {
-            child: None,
+            process: Process::default(),
             programs,
             user,
             port,
@@ -111,11 +101,10 @@ impl Server {
             ] {
                 command.arg("-c").arg(format!("{key}={value}"));
             }
-            let mut child = command.stderr(Stdio::null()).spawn()?;
+            self.process = Process::start(command.stderr(Stdio::null()))?;
             // After a kill it refuses to start while processes of its last life are there.
-            while child.try_wait()?.is_none() {
+            while self.process.is_running()? {
                 if self.sql("postgres", "SELECT 1").is_ok() {
-                    self.child = Some(child);
                     return Ok(());
                 }
                 std::thread::sleep(Duration::from_millis(50));
@@ -129,11 +118,7 @@ impl Server {
 
     /// `kill -9`.
     pub fn kill(&mut self) -> Result {
-        if let Some(mut child) = self.child.take() {
-            child.kill()?;
-            child.wait()?;
-        }
-        Ok(())
+        Ok(self.process.kill()?)
     }
 
     /// Runs SQL as the administrator and returns the rows, unaligned.

@@ -1,5 +1,5 @@
-//! Every reading arrives, once, whatever the server does: over real sockets and
-//! TLS, out of a real journal.
+//! Which readings are sent, in which form and when: over real sockets and TLS, out of
+//! a real journal.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use meter_gateway::output::rest::Format;
 use meter_gateway::output::{OnChange, State, Status};
 use meter_sim::backend::{self, Answer, Behaviour, Step};
 
-use super::setup::{Result, Setup, TOKEN, assert_says, index_of, numbers};
+use super::setup::{OTHER_METER, Result, Setup, TOKEN, assert_says, index_of, numbers};
 
 #[tokio::test]
 async fn a_hundred_readings_over_one_connection() -> Result {
@@ -29,33 +29,6 @@ async fn a_hundred_readings_over_one_connection() -> Result {
     assert_eq!(request.path, format!("/api/v1/{TOKEN}/telemetry"));
     assert_eq!(request.header("content-type"), Some("application/json"));
     assert_eq!(setup.warnings(), [""; 0]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn an_outage_of_a_hundred_readings() -> Result {
-    let setup = Setup::new().await?;
-    setup.append_all(0..10).await?;
-    let running = setup.start().await?;
-    running.until_delivered().await?;
-    setup.backend.outage(true).await;
-    setup.append_all(10..110).await?;
-    let status = running
-        .until("retrying", |status| {
-            status.state == State::Retrying && status.backlog == 100
-        })
-        .await?;
-    let error = status.last_error.unwrap_or_default();
-    assert_says(
-        &error,
-        &["https://localhost:", "/…: localhost refuses connections"],
-    );
-    setup.backend.outage(false).await;
-    running.until_delivered().await?;
-    running.stop().await?;
-    assert_eq!(setup.arrived(), numbers(0..110));
-    assert_eq!(setup.warnings().len(), 1, "{:?}", setup.warnings());
-    assert_says(&setup.log(), &["delivering again after"]);
     Ok(())
 }
 
@@ -211,7 +184,7 @@ async fn only_the_wanted_meters() -> Result {
     let mut setup = Setup::new().await?;
     setup.config.remote.delivery.meters = vec!["1emh 00 12345678".parse()?];
     setup.append(0).await?;
-    setup.append_other_meter(1).await?;
+    setup.append_of(&OTHER_METER, 1).await?;
     setup.append(2).await?;
     let status = setup.deliver_all().await?;
     assert_eq!(setup.arrived(), [0, 2]);
@@ -356,24 +329,6 @@ async fn shutdown_waits_a_second_for_the_answer_and_loses_nothing() -> Result {
     );
     setup.deliver_all().await?;
     assert_eq!(setup.arrived(), numbers(0..6));
-    Ok(())
-}
-
-#[tokio::test]
-async fn the_future_may_be_dropped_at_any_point() -> Result {
-    let setup = Setup::new().await?;
-    setup.append_all(0..200).await?;
-    for pause in 0..40 {
-        let running = setup.start().await?;
-        tokio::time::sleep(Duration::from_micros(pause * 250)).await;
-        running.task.abort();
-        let _ = running.task.await;
-    }
-    setup.deliver_all().await?;
-    let mut arrived = setup.arrived();
-    arrived.sort_unstable();
-    arrived.dedup();
-    assert_eq!(arrived, numbers(0..200));
     Ok(())
 }
 

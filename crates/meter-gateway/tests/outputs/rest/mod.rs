@@ -5,4 +5,5 @@ mod answers;
 mod delivery;
 mod nginx;
 mod setup;
+mod suite;
 mod tls;

@@ -13,7 +13,8 @@ use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::stage::{Result, impatient};
+use crate::stage::{METER_ID, Result, impatient};
+use crate::suite::{Row, of_millis, of_records};
 
 pub const IMPORT: &str = "6836dd20-00d5-11e0-bab1-856ed5f959ae";
 pub const POWER: &str = "7f4b2c10-00d5-11e0-9c3d-0123456789ab";
@@ -102,24 +103,30 @@ impl Middleware {
         inside(&self.shared)
     }
 
+    /// Nobody can reach it any more.
+    pub fn go_away(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+
+    /// Every value of its channels, which are of one meter.
+    pub fn rows(&self) -> Vec<Row> {
+        let inside = self.inside();
+        let channels = [("1.8.0", IMPORT), ("16.7.0", POWER)];
+        let values = channels.into_iter().flat_map(|(register, uuid)| {
+            let values = inside.channels.get(uuid).into_iter().flatten();
+            values.map(move |(time, value)| of_millis(METER_ID, *time, register, *value))
+        });
+        values.collect()
+    }
+
     /// Whether its channels hold what these records say, and nothing else.
     pub fn assert_holds(&self, records: &[Record]) -> Result {
-        let mut wanted: HashMap<String, Rows> = [IMPORT, POWER]
-            .map(|uuid| (uuid.to_owned(), Rows::new()))
-            .into();
-        for record in records {
-            let reading =
-                meter_core::Reading::from_bytes(&record.body).map_err(|error| error.to_string())?;
-            for (register, uuid) in [("1.8.0", IMPORT), ("16.7.0", POWER)] {
-                let register = register.parse().map_err(|_| "no register")?;
-                let number = reading.register(register).and_then(|it| it.number());
-                let value: f64 = number.ok_or("no number")?.to_string().parse()?;
-                if let Some(rows) = wanted.get_mut(uuid) {
-                    rows.insert(record.time.0, value);
-                }
-            }
-        }
-        assert_eq!(self.inside().channels, wanted);
+        let (mut found, mut wanted) = (self.rows(), of_records(records)?);
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted);
         Ok(())
     }
 }

@@ -7,3 +7,4 @@ mod middleware;
 mod probe;
 mod push;
 mod settings;
+mod suite;

@@ -1,8 +1,10 @@
 //! The input `mqtt`: what others publish becomes readings.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fixtures::{LIMIT, Mosquitto, PASSWORD};
 use meter_core::{Obis, Reading};
 use meter_gateway::config::{Interval, Secret};
 use meter_gateway::input::mqtt::Config;
@@ -11,8 +13,7 @@ use meter_sim::{Meter, MeterConfig, model};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::broker::{Broker, LIMIT, PASSWORD};
-use super::setup::{Result, assert_says};
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 const TOPIC: &str = "tele/meter/SENSOR";
 const TASMOTA: &str = r#"{"Time":"2026-11-23T05:00:00","SML":{"Meter_id":"0a01454d480000bc614e","Total_in":2941.6459,"Power_curr":-105}}"#;
@@ -87,13 +88,13 @@ fn import(captured: &Captured) -> Result<String> {
 
 #[tokio::test]
 async fn telegrams_and_tasmotas_json_become_readings() -> Result {
-    let Some(broker) = Broker::start("").await? else {
+    let Some(broker) = Mosquitto::start("", "").await? else {
         return Ok(());
     };
     let mut meter = Meter::new(model::find("emh-mme40")?, &MeterConfig::default());
     let url = format!("mqtts://localhost:{}", broker.tls);
     let mut config = config(&url)?;
-    config.ca_file = Some(broker.folder.path().join("ca"));
+    config.ca_file = Some(broker.ca());
     // What was retained has no time.
     broker
         .publish(TOPIC, &TASMOTA.replace("2941", "1000"), true)
@@ -131,7 +132,7 @@ async fn telegrams_and_tasmotas_json_become_readings() -> Result {
 
 #[tokio::test]
 async fn a_broker_that_was_away_is_heard_again() -> Result {
-    let Some(mut broker) = Broker::start("").await? else {
+    let Some(mut broker) = Mosquitto::start("", "").await? else {
         return Ok(());
     };
     let mut running = Running::start(&config(&format!("mqtt://127.0.0.1:{}", broker.plain))?);
@@ -139,7 +140,7 @@ async fn a_broker_that_was_away_is_heard_again() -> Result {
     broker.publish(TOPIC, TASMOTA, false).await?;
     running.next().await?;
     let before = running.status.borrow().opened;
-    broker.kill().await?;
+    broker.kill()?;
     broker.again().await?;
     let opened = running.status.wait_for(|status| status.opened > before);
     tokio::time::timeout(LIMIT, opened).await??;
@@ -150,7 +151,7 @@ async fn a_broker_that_was_away_is_heard_again() -> Result {
 
 #[tokio::test]
 async fn it_is_told_what_is_wrong() -> Result {
-    let Some(broker) = Broker::start("").await? else {
+    let Some(broker) = Mosquitto::start("", "").await? else {
         return Ok(());
     };
     let url = format!("mqtt://127.0.0.1:{}", broker.plain);
@@ -179,4 +180,10 @@ async fn it_is_told_what_is_wrong() -> Result {
         &["nothing is published on the topic"],
     );
     Ok(())
+}
+
+fn assert_says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is missing in: {message}");
+    }
 }
