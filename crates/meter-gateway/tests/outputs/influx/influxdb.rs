@@ -7,10 +7,9 @@ use fixtures::find_all;
 use meter_gateway::config::Secret;
 use meter_gateway::output::influx::{self, Config, Version};
 use meter_gateway::output::{self, State};
-use rustix::process::Signal;
 use serde_json::Value as Json;
 
-use super::program::Server;
+use super::program::{Program, Server};
 use crate::stage::*;
 use crate::suite::{self, Row, Wrong, of_millis, suite};
 
@@ -45,6 +44,22 @@ impl Influxd {
         Ok(Some(influxd))
     }
 
+    /// A user that may write, at the server itself or behind something on another port.
+    fn config(&self, port: u16) -> Config {
+        let mut config = Config::new(String::new(), Version::V1);
+        config.database = Some(DATABASE.to_owned());
+        config.username = Some("meterline".to_owned());
+        config.password = Some(Secret::literal(PASSWORD));
+        impatient(&mut config.remote);
+        self.0.reached(config, port)
+    }
+}
+
+impl Program for Influxd {
+    fn server(&mut self) -> &mut Server {
+        &mut self.0
+    }
+
     async fn run(&mut self) -> Result {
         let server = &mut self.0;
         let settings = server.file("influxdb.conf");
@@ -68,25 +83,6 @@ impl Influxd {
         std::fs::write(&settings, text)?;
         let mut command = Command::new("influxd");
         server.start(command.arg("-config").arg(&settings)).await
-    }
-
-    async fn speak_tls(&mut self, tls: bool) -> Result {
-        if self.0.tls != tls {
-            self.0.process.end(Signal::TERM)?;
-            self.0.tls = tls;
-            self.run().await?;
-        }
-        Ok(())
-    }
-
-    /// A user that may write, at the server itself or behind something on another port.
-    fn config(&self, port: u16) -> Config {
-        let mut config = Config::new(String::new(), Version::V1);
-        config.database = Some(DATABASE.to_owned());
-        config.username = Some("meterline".to_owned());
-        config.password = Some(Secret::literal(PASSWORD));
-        impatient(&mut config.remote);
-        self.0.reached(config, port)
     }
 }
 
@@ -153,11 +149,7 @@ impl suite::Server for Influxd {
     }
 
     async fn mistrust(&mut self, port: u16) -> Result<Vec<Wrong>> {
-        self.speak_tls(true).await?;
-        let wrong = self.0.mistrusted(&self.config(port), port);
-        Ok(wrong
-            .map(|(config, words)| (output::Config::Influx(config), words))
-            .into())
+        self.mistrusted(self.config(port), port).await
     }
 }
 

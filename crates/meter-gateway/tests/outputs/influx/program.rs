@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use fixtures::{Process, free_port, listens};
+use meter_gateway::output;
 use meter_gateway::output::influx::Config;
 use meter_sim::backend::{self, Backend};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::stage::Result;
+use crate::suite::Wrong;
 
 /// A server that keeps its files over restarts; it ends with the test.
 pub struct Server {
@@ -68,18 +71,6 @@ impl Server {
         config
     }
 
-    /// Settings with which it is not to be trusted, and what is said of them.
-    pub fn mistrusted(&self, config: &Config, port: u16) -> [(Config, &'static [&'static str]); 2] {
-        let mut other_name = config.clone();
-        other_name.url = format!("https://127.0.0.1:{port}");
-        let mut other_ca = config.clone();
-        other_ca.remote.ca_file = Some(self.file("other-ca.pem"));
-        [
-            (other_name, &["is for localhost, not for 127.0.0.1"]),
-            (other_ca, &["cannot trust localhost", "ca_file"]),
-        ]
-    }
-
     /// Asks it without TLS, and returns the body of its answer.
     pub async fn ask(&self, method: &str, target: &str, body: &str) -> Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
@@ -96,5 +87,42 @@ impl Server {
             return Err(format!("{method} {target}: {answer}").into());
         }
         Ok(body.to_owned())
+    }
+}
+
+/// A server that is started again where it is to speak TLS, or no longer.
+pub trait Program {
+    fn server(&mut self) -> &mut Server;
+
+    async fn run(&mut self) -> Result;
+
+    async fn speak_tls(&mut self, tls: bool) -> Result {
+        if self.server().tls != tls {
+            self.server().process.end(Signal::TERM)?;
+            self.server().tls = tls;
+            self.run().await?;
+        }
+        Ok(())
+    }
+
+    /// Settings with which it is not to be trusted, made of the right ones for this port.
+    async fn mistrusted(&mut self, config: Config, port: u16) -> Result<Vec<Wrong>> {
+        self.speak_tls(true).await?;
+        let server = self.server();
+        let right = server.reached(config, port);
+        let mut other_name = right.clone();
+        other_name.url = format!("https://127.0.0.1:{port}");
+        let mut other_ca = right;
+        other_ca.remote.ca_file = Some(server.file("other-ca.pem"));
+        Ok(vec![
+            (
+                output::Config::Influx(other_name),
+                &["is for localhost, not for 127.0.0.1"],
+            ),
+            (
+                output::Config::Influx(other_ca),
+                &["cannot trust localhost", "ca_file"],
+            ),
+        ])
     }
 }

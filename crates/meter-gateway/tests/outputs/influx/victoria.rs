@@ -8,7 +8,7 @@ use meter_gateway::output::influx::{self, Config, Version};
 use rustix::process::Signal;
 use serde_json::Value as Json;
 
-use super::program::Server;
+use super::program::{Program, Server};
 use crate::stage::{Result, assert_says, wait_for};
 use crate::suite::{self, Row, Scenario, Wrong, of_millis, suite};
 
@@ -18,6 +18,26 @@ suite!(version_2: Victoria<2>);
 struct Victoria<const VERSION: u8>(Server);
 
 impl<const VERSION: u8> Victoria<VERSION> {
+    fn config(&self, port: u16) -> Config {
+        let place = Some("power".to_owned());
+        let config = if VERSION == 1 {
+            let mut config = Config::new(String::new(), Version::V1);
+            config.database = place;
+            config
+        } else {
+            let mut config = Config::new(String::new(), Version::V2);
+            (config.org, config.bucket) = (place.clone(), place);
+            config
+        };
+        self.0.reached(config, port)
+    }
+}
+
+impl<const VERSION: u8> Program for Victoria<VERSION> {
+    fn server(&mut self) -> &mut Server {
+        &mut self.0
+    }
+
     async fn run(&mut self) -> Result {
         let server = &mut self.0;
         let mut command = Command::new("victoria-metrics");
@@ -42,29 +62,6 @@ impl<const VERSION: u8> Victoria<VERSION> {
         // It listens before it serves; over TLS, the output finds out by itself.
         let ready = async || Ok(server.tls || server.ask("GET", "/health", "").await.is_ok());
         wait_for("VictoriaMetrics serves", ready).await
-    }
-
-    async fn speak_tls(&mut self, tls: bool) -> Result {
-        if self.0.tls != tls {
-            self.0.process.end(Signal::TERM)?;
-            self.0.tls = tls;
-            self.run().await?;
-        }
-        Ok(())
-    }
-
-    fn config(&self, port: u16) -> Config {
-        let place = Some("power".to_owned());
-        let config = if VERSION == 1 {
-            let mut config = Config::new(String::new(), Version::V1);
-            config.database = place;
-            config
-        } else {
-            let mut config = Config::new(String::new(), Version::V2);
-            (config.org, config.bucket) = (place.clone(), place);
-            config
-        };
-        self.0.reached(config, port)
     }
 }
 
@@ -135,10 +132,6 @@ impl<const VERSION: u8> suite::Server for Victoria<VERSION> {
     }
 
     async fn mistrust(&mut self, port: u16) -> Result<Vec<Wrong>> {
-        self.speak_tls(true).await?;
-        let wrong = self.0.mistrusted(&self.config(port), port);
-        Ok(wrong
-            .map(|(config, words)| (output::Config::Influx(config), words))
-            .into())
+        self.mistrusted(self.config(port), port).await
     }
 }
