@@ -20,15 +20,14 @@ struct Victoria<const VERSION: u8>(Server);
 impl<const VERSION: u8> Victoria<VERSION> {
     fn config(&self, port: u16) -> Config {
         let place = Some("power".to_owned());
-        let config = if VERSION == 1 {
-            let mut config = Config::new(String::new(), Version::V1);
+        let mut config;
+        if VERSION == 1 {
+            config = Config::new(String::new(), Version::V1);
             config.database = place;
-            config
         } else {
-            let mut config = Config::new(String::new(), Version::V2);
+            config = Config::new(String::new(), Version::V2);
             (config.org, config.bucket) = (place.clone(), place);
-            config
-        };
+        }
         self.0.reached(config, port)
     }
 }
