@@ -6,11 +6,12 @@
 //! | `value` 2324, `scaler` 3 | `2324000` |
 //! | `value` -10550, `scaler` -2 | `-105.50` |
 //!
-//! Nothing is rounded anywhere. The digits the meter sends are its resolution, so trailing zeros
+//! Nothing is rounded unless somebody asks for it. The digits the meter sends are its resolution, so trailing zeros
 //! stay when a number is printed, and equal numbers of different resolution compare as equal.
 
 use core::cmp::Ordering;
 use core::fmt::{self, Write};
+use core::num::NonZeroU64;
 use core::ops::Neg;
 use core::str::FromStr;
 
@@ -145,6 +146,45 @@ impl Decimal {
             scaler -= 1;
         }
         rest == 0
+    }
+
+    /// The number with at most `decimals` digits behind the point, rounded half away from nought. One
+    /// that has fewer stays as it is.
+    #[must_use]
+    pub fn rounded(self, decimals: u8) -> Self {
+        if i16::from(self.scaler) >= -i16::from(decimals) {
+            return self;
+        }
+        // A number gets no longer by being rounded, but for a nine that becomes a ten.
+        self.divided(NonZeroU64::MIN, decimals).unwrap_or(self)
+    }
+
+    /// The number divided by another, with `decimals` digits behind the point, rounded half away from
+    /// nought: how a mean is made of a sum. `None` when it has more digits than a `u64` holds.
+    #[must_use]
+    pub fn divided(self, divisor: NonZeroU64, decimals: u8) -> Option<Self> {
+        let scaler = i8::try_from(-i16::from(decimals)).ok()?;
+        let divisor = u128::from(divisor.get());
+        let shift = i16::from(self.scaler) - i16::from(scaler);
+        let tens = 10_u128.checked_pow(u32::from(shift.unsigned_abs()));
+        let magnitude = u128::from(self.magnitude);
+        let (dividend, divisor) = if shift >= 0 {
+            (magnitude.checked_mul(tens?)?, divisor)
+        } else {
+            // What is divided by so much is nought.
+            (
+                magnitude,
+                tens.and_then(|tens| divisor.checked_mul(tens))
+                    .unwrap_or(u128::MAX),
+            )
+        };
+        let (whole, rest) = (dividend / divisor, dividend % divisor);
+        let quotient = whole + u128::from(rest >= divisor - rest);
+        Some(Self::from_parts(
+            self.negative,
+            u64::try_from(quotient).ok()?,
+            scaler,
+        ))
     }
 
     /// The number with exactly `decimals` digits behind the point, the others cut off.
@@ -421,6 +461,45 @@ mod tests {
                 text
             );
         }
+    }
+
+    #[test]
+    fn rounds_when_asked() {
+        for (value, scaler, decimals, text) in [
+            (29_416_461_614, -4, 1, "2941646.2"),
+            (29_416_461_614, -4, 4, "2941646.1614"),
+            (29_416_461_614, -4, 9, "2941646.1614"),
+            (25, -1, 0, "3"),
+            (-25, -1, 0, "-3"),
+            (-249, -2, 0, "-2"),
+            (-4, -2, 1, "0.0"),
+            (7, 3, 0, "7000"),
+            (99_999, -4, 2, "10.00"),
+            (i64::MAX, -19, 18, "0.922337203685477581"),
+            (1, -128, 3, "0.000"),
+        ] {
+            let number = Decimal::signed(value, scaler);
+            assert_eq!(number.rounded(decimals).to_string(), text, "{number}");
+        }
+    }
+
+    #[test]
+    fn divides_a_sum_into_a_mean() {
+        for (sum, scaler, count, text) in [
+            (1000, 0, 3, "333.333"),
+            (2000, 0, 3, "666.667"),
+            (-2000, -1, 3, "-66.667"),
+            (1, 0, 2000, "0.001"),
+            (1, 0, 2001, "0.000"),
+            (5, 3, 4, "1250.000"),
+        ] {
+            let count = NonZeroU64::new(count).unwrap();
+            let mean = Decimal::signed(sum, scaler).divided(count, 3);
+            assert_eq!(mean.unwrap().to_string(), text);
+        }
+        let one = NonZeroU64::MIN;
+        assert_eq!(Decimal::new(u64::MAX, 0).divided(one, 3), None);
+        assert_eq!(Decimal::new(1, 127).divided(one, 0), None);
     }
 
     #[test]

@@ -107,37 +107,7 @@ impl<'a> Reading<'a> {
     /// an absolute power of unknown direction is none.
     #[must_use]
     pub fn power_of(&self, conductor: Conductor) -> Option<Decimal> {
-        let (mut signed, mut absolute, mut import, mut export) = (None, None, None, None);
-        for register in self.registers() {
-            let (Some((of, sense)), Some(number)) =
-                (power_register(register.obis), register.number())
-            else {
-                continue;
-            };
-            if of != conductor || !matches!(register.unit, None | Some(Unit::WATT)) {
-                continue;
-            }
-            match sense {
-                Sense::Signed => signed = signed.or(Some(number)),
-                Sense::Absolute => absolute = absolute.or(Some(number)),
-                Sense::Import => import = import.or(Some(number)),
-                Sense::Export => export = export.or(Some(number.abs())),
-            }
-        }
-        signed
-            .or_else(|| {
-                let status = self.circumstances.status?;
-                match (absolute?.abs(), status.direction_of(conductor)?) {
-                    (number, Direction::Import) => Some(number),
-                    (number, Direction::Export) => Some(-number),
-                }
-            })
-            .or_else(|| match (import, export) {
-                (Some(import), Some(export)) => import.checked_sub(export),
-                (Some(import), None) => Some(import),
-                (None, Some(export)) => Some(-export),
-                (None, None) => None,
-            })
+        power_among(self.registers(), self.status(), conductor)
     }
 
     /// The status word of the counters.
@@ -178,6 +148,44 @@ impl<'a> Reading<'a> {
             .map(Manufacturer::Name)
             .or_else(|| self.meter_id().maker().map(Manufacturer::Maker))
     }
+}
+
+/// The power through a conductor, as [`Reading::power_of`] finds it, among some of a reading's registers.
+pub(crate) fn power_among<'a>(
+    registers: impl Iterator<Item = Register<'a>>,
+    status: Option<StatusWord>,
+    conductor: Conductor,
+) -> Option<Decimal> {
+    let (mut signed, mut absolute, mut import, mut export) = (None, None, None, None);
+    for register in registers {
+        let (Some((of, sense)), Some(number)) = (power_register(register.obis), register.number())
+        else {
+            continue;
+        };
+        if of != conductor || !matches!(register.unit, None | Some(Unit::WATT)) {
+            continue;
+        }
+        match sense {
+            Sense::Signed => signed = signed.or(Some(number)),
+            Sense::Absolute => absolute = absolute.or(Some(number)),
+            Sense::Import => import = import.or(Some(number)),
+            Sense::Export => export = export.or(Some(number.abs())),
+        }
+    }
+    signed
+        .or_else(|| {
+            let status = status?;
+            match (absolute?.abs(), status.direction_of(conductor)?) {
+                (number, Direction::Import) => Some(number),
+                (number, Direction::Export) => Some(-number),
+            }
+        })
+        .or_else(|| match (import, export) {
+            (Some(import), Some(export)) => import.checked_sub(export),
+            (Some(import), None) => Some(import),
+            (None, Some(export)) => Some(-export),
+            (None, None) => None,
+        })
 }
 
 /// Who made a meter.

@@ -367,3 +367,64 @@ fn spans_that_would_keep_it_busy_with_nothing() {
         );
     }
 }
+
+#[test]
+fn what_is_sent_of_a_reading() {
+    let output = |keys: &str| {
+        format!("[output.a]\ntype = \"csv\"\ndirectory = \"/var/lib/meterline\"\n{keys}\n")
+    };
+    says(
+        &output("registers = [\"1.8\"]"),
+        &[
+            "meterline.toml:4:13: `1.8` is not a pattern of OBIS codes: write it as 16.7.0, 1.8.* or 1-0:*.7.0*255, each number at most 255",
+            "  |",
+            "4 | registers = [\"1.8\"]",
+            "  |             ^^^^^^^",
+        ],
+    );
+    says(
+        &output("rename = { \"1.8.*\" = \"import\" }"),
+        &[
+            "meterline.toml:4:10: rename: `1.8.*` may be several registers: write all of the code, without `*`",
+            "  |",
+            "4 | rename = { \"1.8.*\" = \"import\" }",
+            "  |          ^^^^^^^^^^^^^^^^^^^^^^",
+        ],
+    );
+    says(
+        &output("power_of_interval = \"mean\""),
+        &[
+            "meterline.toml:4:21: power_of_interval needs the interval that it is of: set interval, for example to \"15m\"",
+            "  |",
+            "4 | power_of_interval = \"mean\"",
+            "  |                     ^^^^^^",
+        ],
+    );
+    says(
+        &output("power_of_interval = \"mean\"\ninterval = \"15m\"\nnewest_first = true"),
+        &[
+            "meterline.toml:4:21: power_of_interval does not go with newest_first, which sends readings of intervals that are not over: remove one of them",
+            "  |",
+            "4 | power_of_interval = \"mean\"",
+            "  |                     ^^^^^^",
+        ],
+    );
+    says(
+        "[output.a]\ntype = \"rest\"\nurl = \"https://example.org/\"\nformat = \"classic\"\nenergy_unit = \"kwh\"\n",
+        &[
+            "meterline.toml:5:15: `kwh` is not allowed here: did you mean `kWh`?",
+            "  |",
+            "5 | energy_unit = \"kwh\"",
+            "  |               ^^^^^",
+        ],
+    );
+    says(
+        "[output.a]\ntype = \"rest\"\nurl = \"https://example.org/\"\nformat = \"classic\"\nenergy_unit = \"kWh\"\n",
+        &[
+            "meterline.toml:5:15: energy_unit is not for this output: format = \"classic\" has always the same five keys, in Wh and W: remove it, or choose another format",
+            "  |",
+            "5 | energy_unit = \"kWh\"",
+            "  |               ^^^^^",
+        ],
+    );
+}

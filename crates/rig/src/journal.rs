@@ -79,10 +79,7 @@ pub fn server_id(head: &Head) -> String {
 /// What a telegram says, in the same words.
 fn truth(telegram: &Telegram) -> Registers {
     let registers = telegram.registers.iter().map(|register| {
-        let key = Key {
-            obis: register.obis,
-            unit: register.unit.map(Unit),
-        };
+        let key = Key::new(register.obis, register.unit.map(Unit));
         let value = match &register.value {
             TrueValue::Octets(octets) => Octets(octets).to_string(),
             number @ TrueValue::Number { .. } => plain(&number.to_string()),

@@ -10,21 +10,19 @@
 
 use core::fmt::{self, Write};
 
-use super::{JsonString, Stamped};
+use super::{JsonString, Shown};
 use crate::decimal::{Cut, Decimal};
 use crate::names::Conductor;
-use crate::reading::Reading;
 use crate::{Obis, Unit};
 
 /// Writes one reading. The predecessor knew no backlog, so there is no form for several.
-pub fn write(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
-    let reading = &stamped.reading;
+pub fn write(shown: &impl Shown, out: &mut impl Write) -> fmt::Result {
     write!(
         out,
         "{{\"devid\":{}",
-        JsonString(reading.meter_id().classic())
+        JsonString(shown.reading().meter_id().classic())
     )?;
-    for (key, value) in values(reading) {
+    for (key, value) in values(shown) {
         write!(out, ",\"{key}\":\"{value}\"")?;
     }
     out.write_char('}')
@@ -39,16 +37,16 @@ pub fn write(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
 /// ```
 ///
 /// `device_id` was its client id at the broker.
-pub fn mqtt(stamped: &Stamped<'_>, device_id: &str, out: &mut impl Write) -> fmt::Result {
-    let Stamped { time, reading } = stamped;
+pub fn mqtt(shown: &impl Shown, device_id: &str, out: &mut impl Write) -> fmt::Result {
+    let time = shown.time();
     write!(
         out,
         "{{\"device_id\":{},\"timestamp\":\"{time}\",\"properties\":[\
          {{\"name\":\"devid\",\"value\":{},\"last_changed\":\"{time}\"}}",
         JsonString(device_id),
-        JsonString(reading.meter_id().classic())
+        JsonString(shown.reading().meter_id().classic())
     )?;
-    for (key, value) in values(reading) {
+    for (key, value) in values(shown) {
         write!(
             out,
             ",{{\"name\":\"{key}\",\"value\":{value},\"last_changed\":\"{time}\"}}"
@@ -58,22 +56,22 @@ pub fn mqtt(stamped: &Stamped<'_>, device_id: &str, out: &mut impl Write) -> fmt
 }
 
 /// The values that the predecessor sent, as far as the meter has them, with one decimal.
-fn values(reading: &Reading<'_>) -> impl Iterator<Item = (&'static str, Cut)> {
+fn values(shown: &impl Shown) -> impl Iterator<Item = (&'static str, Cut)> {
     let values = [
-        ("1.8.0_Wh", import(reading)),
-        ("16.7.0_W", reading.power()),
-        ("36.7.0_W", reading.power_of(Conductor::L1)),
-        ("56.7.0_W", reading.power_of(Conductor::L2)),
-        ("76.7.0_W", reading.power_of(Conductor::L3)),
+        ("1.8.0_Wh", import(shown)),
+        ("16.7.0_W", shown.power_of(Conductor::Sum)),
+        ("36.7.0_W", shown.power_of(Conductor::L1)),
+        ("56.7.0_W", shown.power_of(Conductor::L2)),
+        ("76.7.0_W", shown.power_of(Conductor::L3)),
     ];
     let values = values.into_iter();
     values.filter_map(|(key, value)| Some((key, value?.cut(1))))
 }
 
 /// The energy drawn in total, in Wh, in whatever channel the meter counts it.
-fn import(reading: &Reading<'_>) -> Option<Decimal> {
+fn import(shown: &impl Shown) -> Option<Decimal> {
     let total = |obis: Obis| matches!(obis.0, [1, _, 1, 8, 0, 255]);
-    let register = reading.registers().find(|register| total(register.obis))?;
+    let register = shown.registers().find(|register| total(register.obis))?;
     match register.unit {
         None | Some(Unit::WATT_HOUR) => register.number(),
         Some(_) => None,

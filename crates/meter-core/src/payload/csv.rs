@@ -7,35 +7,39 @@
 
 use core::fmt::{self, Display, Write};
 
-use super::{Plain, Stamped};
-use crate::Unit;
+use super::{Plain, Shown};
 use crate::reading::Register;
 
 /// The first line: the names of the columns.
 pub const HEADER: &str = "time,meter,obis,name,value,unit,status\r\n";
 
 /// Writes a line for each register of a reading. What a register does not have is left empty.
-pub fn write(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
-    for register in stamped.reading.registers() {
+pub fn write(shown: &impl Shown, out: &mut impl Write) -> fmt::Result {
+    for register in shown.registers() {
         write!(
             out,
             "{},{},",
-            stamped.time,
-            Field(stamped.reading.meter_id())
+            shown.time(),
+            Field(shown.reading().meter_id())
         )?;
-        write_register(&register, out)?;
+        write_register(shown, &register, out)?;
         out.write_str("\r\n")?;
     }
     Ok(())
 }
 
-fn write_register(register: &Register<'_>, out: &mut impl Write) -> fmt::Result {
+fn write_register(
+    shown: &impl Shown,
+    register: &Register<'_>,
+    out: &mut impl Write,
+) -> fmt::Result {
     write!(out, "{},", register.obis)?;
-    if let Some(description) = register.description() {
-        write!(out, "{}", Field(description.name))?;
+    let known = || register.description().map(|known| known.name);
+    if let Some(name) = shown.name(register.obis).or_else(known) {
+        write!(out, "{}", Field(name))?;
     }
     write!(out, ",{},", Field(Plain(register.value)))?;
-    if let Some(symbol) = register.unit.and_then(Unit::symbol) {
+    if let Some(symbol) = register.unit.and_then(|unit| shown.symbol(unit)) {
         write!(out, "{}", Field(symbol))?;
     }
     out.write_char(',')?;

@@ -13,7 +13,7 @@
 
 use core::fmt::{self, Display, Write};
 
-use super::{Hex, Key, Octets, Stamped, keyed};
+use super::{Hex, Key, Octets, Shown, keyed};
 use crate::reading::{Register, Value};
 
 /// The tag that says which meter it is.
@@ -33,9 +33,8 @@ pub struct Line<'a> {
 impl Line<'_> {
     /// Writes a reading and ends the line. A reading that has no field is no line: then nothing is
     /// written and `false` returned.
-    pub fn write(&self, stamped: &Stamped<'_>, out: &mut impl Write) -> Result<bool, fmt::Error> {
-        let reading = &stamped.reading;
-        let mut fields = keyed(reading).filter(|(_, register)| self.has(register));
+    pub fn write(&self, shown: &impl Shown, out: &mut impl Write) -> Result<bool, fmt::Error> {
+        let mut fields = keyed(shown).filter(|(_, register)| self.has(register));
         let Some(first) = fields.next() else {
             return Ok(false);
         };
@@ -46,7 +45,11 @@ impl Line<'_> {
         for (key, value) in before {
             write!(out, ",{}={}", name(key), name(value))?;
         }
-        write!(out, ",{METER_TAG}={}", name(reading.meter_id().compact()))?;
+        write!(
+            out,
+            ",{METER_TAG}={}",
+            name(shown.reading().meter_id().compact())
+        )?;
         for (key, value) in behind {
             write!(out, ",{}={}", name(key), name(value))?;
         }
@@ -56,7 +59,7 @@ impl Line<'_> {
             out.write_char(',')?;
             write_field(&field, out)?;
         }
-        writeln!(out, " {}", stamped.time.0)?;
+        writeln!(out, " {}", shown.time().0)?;
         Ok(true)
     }
 
@@ -69,7 +72,7 @@ impl Line<'_> {
     }
 }
 
-fn write_field((key, register): &(Key, Register<'_>), out: &mut impl Write) -> fmt::Result {
+fn write_field((key, register): &(Key<'_>, Register<'_>), out: &mut impl Write) -> fmt::Result {
     write!(out, "{}=", name(key))?;
     match register.value {
         Value::Number(number) => write!(out, "{number}"),

@@ -11,7 +11,7 @@
 
 use core::fmt::{self, Display, Write};
 
-use super::{Hex, JsonString, Octets, Stamped, one_or_array};
+use super::{Hex, JsonString, Octets, Shown, one_or_array};
 use crate::Unit;
 use crate::reading::{Register, Value};
 use crate::status::Direction;
@@ -20,27 +20,29 @@ use crate::status::Direction;
 pub const SCHEMA: &str = include_str!("../../schema/reading.schema.json");
 
 /// Writes one reading as an object and several as an array.
-pub fn write(readings: &[Stamped<'_>], out: &mut impl Write) -> fmt::Result {
+pub fn write(readings: &[impl Shown], out: &mut impl Write) -> fmt::Result {
     one_or_array(readings, out, write_one)
 }
 
-fn write_one(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
-    let reading = &stamped.reading;
+fn write_one(shown: &impl Shown, out: &mut impl Write) -> fmt::Result {
+    let reading = shown.reading();
     write!(
         out,
         "{{\"meter_id\":{},\"server_id\":\"{}\",\"time\":\"{}\",\"seconds_index\":{},\"direction\":{},\"reduced\":{},\"registers\":[",
         JsonString(reading.meter_id()),
         reading.server_id(),
-        stamped.time,
+        shown.time(),
         OrNull(reading.seconds_index()),
         OrNull(reading.direction().map(Direction::as_str).map(JsonString)),
         reading.reduced(),
     )?;
-    for (index, register) in reading.registers().enumerate() {
+    for (index, register) in shown.registers().enumerate() {
         if index > 0 {
             out.write_char(',')?;
         }
-        write_register(&register, Detail::Published, out)?;
+        let name = shown.name(register.obis);
+        let unit = register.unit.and_then(|unit| shown.symbol(unit));
+        write_parts(&register, name, unit, Detail::Published, out)?;
     }
     out.write_str("]}")
 }
@@ -65,12 +67,26 @@ pub fn write_register(
     detail: Detail,
     out: &mut impl Write,
 ) -> fmt::Result {
+    let unit = register.unit.and_then(Unit::symbol);
+    write_parts(register, None, unit, detail, out)
+}
+
+fn write_parts(
+    register: &Register<'_>,
+    name: Option<&str>,
+    unit: Option<&str>,
+    detail: Detail,
+    out: &mut impl Write,
+) -> fmt::Result {
+    write!(out, "{{\"obis\":\"{}\"", register.obis)?;
+    if let Some(name) = name {
+        write!(out, ",\"name\":{}", JsonString(name))?;
+    }
     write!(
         out,
-        "{{\"obis\":\"{}\",\"value\":{},\"unit\":{}",
-        register.obis,
+        ",\"value\":{},\"unit\":{}",
         JsonValue(register.value),
-        OrNull(register.unit.and_then(Unit::symbol).map(JsonString)),
+        OrNull(unit.map(JsonString)),
     )?;
     if detail == Detail::Decoded {
         write!(

@@ -9,29 +9,28 @@
 
 use core::fmt::{self, Display, Write};
 
-use super::{Hex, Octets, Stamped};
-use crate::Unit;
+use super::{Hex, Octets, Shown};
 use crate::reading::{Register, Value};
 
 /// The columns, in the order of [`write`].
 pub const COLUMNS: &str = "time, meter, obis, value, text, unit, status";
 
 /// Writes a row for each register of a reading.
-pub fn write(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
-    let mut registers = stamped.reading.registers();
-    registers.try_for_each(|register| write!(out, "{}", Row { stamped, register }))
+pub fn write(shown: &impl Shown, out: &mut impl Write) -> fmt::Result {
+    let mut registers = shown.registers();
+    registers.try_for_each(|register| write!(out, "{}", Row { shown, register }))
 }
 
-struct Row<'a> {
-    stamped: &'a Stamped<'a>,
+struct Row<'a, S> {
+    shown: &'a S,
     register: Register<'a>,
 }
 
-impl Display for Row<'_> {
+impl<S: Shown> Display for Row<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stamped, register } = self;
-        let meter = Escaped(stamped.reading.meter_id());
-        write!(f, "{}\t{meter}\t{}\t", stamped.time, register.obis)?;
+        let Self { shown, register } = self;
+        let meter = Escaped(shown.reading().meter_id());
+        write!(f, "{}\t{meter}\t{}\t", shown.time(), register.obis)?;
         match register.value {
             Value::Number(number) => write!(f, "{number}\t\\N\t")?,
             Value::Time(time) => write!(f, "{}\t\\N\t", time.seconds())?,
@@ -40,7 +39,7 @@ impl Display for Row<'_> {
             Value::Unknown(bytes) => write!(f, "\\N\t{}\t", Hex(bytes))?,
             Value::Absent => f.write_str("\\N\t\\N\t")?,
         }
-        let unit = register.unit.and_then(Unit::symbol);
+        let unit = register.unit.and_then(|unit| shown.symbol(unit));
         writeln!(f, "{}\t{}", OrNull(unit), OrNull(register.status))
     }
 }

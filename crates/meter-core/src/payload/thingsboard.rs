@@ -9,11 +9,11 @@
 
 use core::fmt::{self, Write};
 
-use super::{Hex, JsonString, Key, Octets, Stamped, keyed, one_or_array};
+use super::{Hex, JsonString, Key, Octets, Shown, keyed, one_or_array};
 use crate::reading::{Register, Value};
 
 /// Writes one reading as an object and several as an array.
-pub fn write(readings: &[Stamped<'_>], out: &mut impl Write) -> fmt::Result {
+pub fn write(readings: &[impl Shown], out: &mut impl Write) -> fmt::Result {
     one_or_array(readings, out, write_one)
 }
 
@@ -23,23 +23,23 @@ pub fn write(readings: &[Stamped<'_>], out: &mut impl Write) -> fmt::Result {
 /// ```json
 /// {"1EMH0010599732":[{"ts":1732290000000,"values":{"devid":"1EMH00 10599732","1.8.0_Wh":428896.4}}]}
 /// ```
-pub fn gateway(readings: &[Stamped<'_>], out: &mut impl Write) -> fmt::Result {
+pub fn gateway<S: Shown>(readings: &[S], out: &mut impl Write) -> fmt::Result {
     let mut before = "{";
     for (index, first) in readings.iter().enumerate() {
-        let meter = first.reading.server_id();
-        let of_meter = |other: &&Stamped<'_>| other.reading.server_id() == meter;
+        let meter = first.reading().server_id();
+        let of_meter = |other: &&S| other.reading().server_id() == meter;
         if readings.iter().take(index).any(|other| of_meter(&other)) {
             continue;
         }
         write!(
             out,
             "{before}{}:",
-            JsonString(first.reading.meter_id().compact())
+            JsonString(first.reading().meter_id().compact())
         )?;
         let mut bracket = "[";
-        for stamped in readings.iter().filter(of_meter) {
+        for one in readings.iter().filter(of_meter) {
             out.write_str(bracket)?;
-            write_one(stamped, out)?;
+            write_one(one, out)?;
             bracket = ",";
         }
         out.write_char(']')?;
@@ -48,21 +48,20 @@ pub fn gateway(readings: &[Stamped<'_>], out: &mut impl Write) -> fmt::Result {
     out.write_char('}')
 }
 
-fn write_one(stamped: &Stamped<'_>, out: &mut impl Write) -> fmt::Result {
-    let reading = &stamped.reading;
+fn write_one(shown: &impl Shown, out: &mut impl Write) -> fmt::Result {
     write!(
         out,
         "{{\"ts\":{},\"values\":{{\"devid\":{}",
-        stamped.time.0,
-        JsonString(reading.meter_id().classic())
+        shown.time().0,
+        JsonString(shown.reading().meter_id().classic())
     )?;
-    for (key, register) in keyed(reading) {
+    for (key, register) in keyed(shown) {
         write_register(key, &register, out)?;
     }
     out.write_str("}}")
 }
 
-fn write_register(key: Key, register: &Register<'_>, out: &mut impl Write) -> fmt::Result {
+fn write_register(key: Key<'_>, register: &Register<'_>, out: &mut impl Write) -> fmt::Result {
     let key = JsonString(key);
     match register.value {
         Value::Number(number) => write!(out, ",{key}:{number}"),

@@ -37,17 +37,20 @@ fn discovered(reading: &Reading<'_>, statistics: &[Statistic<'_>]) -> Json {
         statistics,
     };
     let mut text = String::new();
-    discovery(reading, &about, &mut text).expect("a string takes everything");
+    discovery(&stamped(*reading), &about, &mut text).expect("a string takes everything");
     serde_json::from_str(&text).expect("JSON")
 }
 
-fn stated(reading: Reading<'_>, statistics: &[Statistic<'_>]) -> Json {
-    let stamped = Stamped {
+fn stamped(reading: Reading<'_>) -> Stamped<'_> {
+    Stamped {
         time: TIME,
         reading,
-    };
+    }
+}
+
+fn stated(reading: Reading<'_>, statistics: &[Statistic<'_>]) -> Json {
     let mut text = String::new();
-    state(&stamped, statistics, &mut text).expect("a string takes everything");
+    state(&stamped(reading), statistics, &mut text).expect("a string takes everything");
     serde_json::from_str(&text).expect("JSON")
 }
 
@@ -102,7 +105,8 @@ fn a_meter_is_there_when_all_who_bring_it_are() {
         statistics: &[],
     };
     let mut text = String::new();
-    discovery(&reading(EMH, &entries), &about, &mut text).expect("a string takes everything");
+    discovery(&stamped(reading(EMH, &entries)), &about, &mut text)
+        .expect("a string takes everything");
     let found: Json = serde_json::from_str(&text).expect("JSON");
     assert_eq!(found["avty"], json!([{"t": "host"}, {"t": "meter"}]));
     assert_eq!(found["avty_mode"], "all");
@@ -168,7 +172,7 @@ fn another_meter_or_more_registers_is_another_discovery() {
         [counter(IMPORT, 2, 3)],
         [counter(IMPORT, 2, 3), power(POWER, 1, 0)],
     );
-    let of = |id, entries: &[ListEntry<'_>]| fingerprint(&reading(id, entries));
+    let of = |id, entries: &[ListEntry<'_>]| fingerprint(&stamped(reading(id, entries)));
     assert_eq!(of(EMH, &less), of(EMH, &[counter(IMPORT, 99, 3)]));
     assert_ne!(of(EMH, &less), of(EMH, &more));
     assert_ne!(of(EMH, &less), of(DZG, &less));

@@ -173,7 +173,10 @@ fn a_line_has_every_number_and_texts_only_when_wanted() {
 fn several_readings_are_an_array() {
     let entries = [counter(IMPORT, 5, 0)];
     let one = stamped(reading(EMH, &entries));
-    let writers: [fn(&[Stamped<'_>], &mut String) -> fmt::Result; 2] = [thingsboard, json];
+    let writers: [fn(&[Stamped<'_>], &mut String) -> fmt::Result; 2] = [
+        |some, out| thingsboard(some, out),
+        |some, out| json(some, out),
+    ];
     for write in writers {
         let single: Json = serde_json::from_str(&text(|out| write(&[one], out))).expect("JSON");
         let several: Json = serde_json::from_str(&text(|out| write(&[one; 3], out))).expect("JSON");

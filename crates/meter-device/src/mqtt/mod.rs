@@ -23,8 +23,8 @@ use core::time::Duration;
 
 use embassy_futures::select::{Either, select};
 use embedded_io_async::{Read, Write};
+use meter_core::Stamped;
 use meter_core::payload::homeassistant::{self, About, BIRTH_TOPIC, Origin, Statistic};
-use meter_core::{Reading, Stamped};
 use rust_mqtt::Bytes;
 use rust_mqtt::client::Client;
 use rust_mqtt::client::event::Event;
@@ -258,7 +258,7 @@ impl<'c, C: Read + Write, T: Time> Session<'c, C, T> {
             return Ok(Verdict::Delivered);
         };
         let topic = Text::of_state(&self.target, &newest.reading).ok_or(Fault::TooLong)?;
-        let fingerprint = homeassistant::fingerprint(&newest.reading);
+        let fingerprint = homeassistant::fingerprint(newest);
         if !self.announced.contains(&fingerprint) {
             let availability = Text::availability(&self.target).ok_or(Fault::TooLong)?;
             let about = About {
@@ -268,7 +268,7 @@ impl<'c, C: Read + Write, T: Time> Session<'c, C, T> {
                 origin: discovery.origin,
                 statistics,
             };
-            match self.announce(&newest.reading, &about, buffer).await? {
+            match self.announce(newest, &about, buffer).await? {
                 Verdict::Delivered => self.remember(fingerprint),
                 refused => return Ok(refused),
             }
@@ -292,13 +292,13 @@ impl<'c, C: Read + Write, T: Time> Session<'c, C, T> {
 
     async fn announce(
         &mut self,
-        reading: &Reading<'_>,
+        newest: &Stamped<'_>,
         about: &About<'_>,
         buffer: &mut [u8],
     ) -> Result<Verdict, Fault> {
-        let topic = Text::of_discovery(reading).ok_or(Fault::TooLong)?;
+        let topic = Text::of_discovery(&newest.reading).ok_or(Fault::TooLong)?;
         let mut fill = Fill::new(buffer);
-        homeassistant::discovery(reading, about, &mut fill).map_err(|_| Fault::TooLong)?;
+        homeassistant::discovery(newest, about, &mut fill).map_err(|_| Fault::TooLong)?;
         self.send(&topic, fill.finish(), true).await
     }
 

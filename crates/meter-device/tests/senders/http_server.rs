@@ -52,10 +52,7 @@ fn assert_true(received: &Value, taken: &crate::meters::Taken) {
         let Some(truth) = taken.telegram.number_text(register.obis) else {
             continue;
         };
-        let key = meter_core::payload::Key {
-            obis: register.obis,
-            unit: register.unit,
-        };
+        let key = meter_core::payload::Key::new(register.obis, register.unit);
         assert_eq!(values[&key.to_string()].to_string(), truth, "{key}");
         numbers += 1;
     }

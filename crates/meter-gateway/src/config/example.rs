@@ -69,7 +69,7 @@ fn examples(kind: &str) -> Value {
             "client_id": "meterline-house",
             "version": "5",
             "discovery": "homeassistant",
-            "registers": { "E_in": "1.8.0", "Power": "16.7.0" },
+            "codes": { "E_in": "1.8.0", "Power": "16.7.0" },
             "meters": ["1 EMH00 1059 9732"],
             "max_rate": 50,
             "ca_file": "/etc/meterline/ca.pem",

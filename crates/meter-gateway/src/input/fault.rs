@@ -262,7 +262,7 @@ fn no_reading(topic: &str, keys: &[String]) -> String {
         format!("{what}: check topic")
     } else {
         let names = keys.join(", ");
-        format!("{what} with names that are known: say in registers what they are ({names})")
+        format!("{what} with names that are known: say in codes what they are ({names})")
     }
 }
 

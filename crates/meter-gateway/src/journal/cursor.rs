@@ -37,6 +37,12 @@ impl Cursor {
         }
     }
 
+    /// The journal that it is a place in.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// The name of the output.
     #[must_use]
     pub fn output(&self) -> &str {

@@ -14,7 +14,7 @@ use meter_core::UnixMillis;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::OpenError;
-use super::record::{Part, Rejected, Span, Suspect};
+use super::record::{Part, Record, Rejected, Span, Suspect};
 use super::schema;
 use super::store::Store;
 
@@ -115,6 +115,48 @@ impl Look {
             first = end + 1;
         }
         Ok(part)
+    }
+
+    /// Gives the readings of a span with the numbers up to `through`, in the order in which they were
+    /// stored. It goes back in the log as far as there are readings of those times without a break of
+    /// 1024 readings and more; one that was stored apart from the others is not found. One whose
+    /// checksum is wrong is left out.
+    pub fn up_to(
+        &self,
+        span: &Span,
+        through: u64,
+        take: impl FnMut(Record),
+    ) -> Result<(), OpenError> {
+        self.walk_up_to(span, through, take)
+            .map_err(|source| self.unreadable(source))
+    }
+
+    fn walk_up_to(
+        &self,
+        span: &Span,
+        through: u64,
+        mut take: impl FnMut(Record),
+    ) -> rusqlite::Result<()> {
+        let times = span.from..span.to;
+        let through = through.min(self.store.newest_seq()?);
+        let oldest = self.store.oldest_seq()?.unwrap_or(through) / STRETCH;
+        let last = through / STRETCH;
+        let mut first = last;
+        while first > oldest && self.may_hold(first - 1, &times)? {
+            first -= 1;
+        }
+        for stretch in first..=last {
+            let end = stretch * STRETCH + (STRETCH - 1);
+            let seqs = stretch * STRETCH..=end.min(through);
+            self.store
+                .readings_of(&span.meter, &times, seqs, |stored| {
+                    if stored.sound {
+                        take(stored.record);
+                    }
+                    true
+                })?;
+        }
+        Ok(())
     }
 
     /// Whether a stretch that is full has readings of these times.

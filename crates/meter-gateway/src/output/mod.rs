@@ -14,6 +14,7 @@ pub mod rest;
 pub mod volkszaehler;
 
 mod delivery;
+mod shape;
 
 use std::future::Future;
 use std::path::Path;
@@ -28,6 +29,8 @@ use crate::journal::Cursor;
 use crate::run::Snapshot;
 
 pub use delivery::{Delivery, OnChange, Remote, RemoteError};
+use shape::Fixed;
+pub use shape::{Codes, EnergyUnit, OfInterval, Shape, ShapeError};
 
 /// One output's settings, chosen by the key `type`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -112,6 +115,9 @@ pub enum ConfigError {
     /// Those of an output to `PostgreSQL`.
     #[error(transparent)]
     Postgres(#[from] postgres::ConfigError),
+    /// What of each reading is sent.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
 }
 
 /// Why a server was not found good.
@@ -148,6 +154,7 @@ impl ConfigError {
             Self::Volkszaehler(error) => error.key(),
             Self::Files(error) => Some(error.key()),
             Self::Postgres(error) => error.key(),
+            Self::Shape(error) => Some(error.key()),
         }
     }
 }
@@ -156,6 +163,7 @@ impl Config {
     /// Finds what is wrong with the settings without connecting anywhere.
     /// Reads the files that they name.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        self.delivery().validate(self.fixed())?;
         match self {
             Self::Rest(config) => Ok(config.validate()?),
             Self::Mqtt(config) => Ok(config.validate()?),
@@ -163,6 +171,31 @@ impl Config {
             Self::Volkszaehler(config) => Ok(config.validate()?),
             Self::Csv(config) | Self::Jsonl(config) => Ok(config.validate()?),
             Self::Postgres(config) => Ok(config.validate()?),
+        }
+    }
+
+    /// What all outputs have.
+    fn delivery(&self) -> &Delivery {
+        match self {
+            Self::Rest(config) => &config.remote.delivery,
+            Self::Mqtt(config) => &config.remote.delivery,
+            Self::Influx(config) => &config.remote.delivery,
+            Self::Volkszaehler(config) => &config.remote.delivery,
+            Self::Csv(config) | Self::Jsonl(config) => &config.delivery,
+            Self::Postgres(config) => &config.remote.delivery,
+        }
+    }
+
+    /// What of a reading's shape cannot be chosen.
+    fn fixed(&self) -> Fixed {
+        match self {
+            Self::Rest(config) if config.format == rest::Format::Classic => Fixed::CLASSIC,
+            Self::Mqtt(config) if config.format == mqtt::Format::Classic => Fixed::CLASSIC,
+            Self::Volkszaehler(_) => volkszaehler::FIXED,
+            Self::Postgres(_) => postgres::FIXED,
+            Self::Rest(_) | Self::Mqtt(_) | Self::Influx(_) | Self::Csv(_) | Self::Jsonl(_) => {
+                Fixed::NOTHING
+            }
         }
     }
 
@@ -203,25 +236,22 @@ impl Config {
         view: watch::Receiver<Snapshot>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ConfigError> {
+        let shared = self.delivery();
         match self {
             Self::Rest(config) => {
                 let sender = rest::Rest::new(config)?;
-                let shared = &config.remote.delivery;
                 delivery::run(sender, shared, cursor, status, shutdown).await;
             }
             Self::Mqtt(config) => {
                 let sender = mqtt::Mqtt::new(config, cursor.output(), status.subscribe(), view)?;
-                let shared = &config.remote.delivery;
                 Box::pin(delivery::run(sender, shared, cursor, status, shutdown)).await;
             }
             Self::Influx(config) => {
                 let sender = influx::Influx::new(config)?;
-                let shared = &config.remote.delivery;
                 delivery::run(sender, shared, cursor, status, shutdown).await;
             }
             Self::Volkszaehler(config) => {
                 let sender = volkszaehler::Volkszaehler::new(config)?;
-                let shared = &config.remote.delivery;
                 delivery::run(sender, shared, cursor, status, shutdown).await;
             }
             Self::Csv(config) => {
@@ -232,7 +262,6 @@ impl Config {
             }
             Self::Postgres(config) => {
                 let sender = postgres::Postgres::new(config)?;
-                let shared = &config.remote.delivery;
                 delivery::run(sender, shared, cursor, status, shutdown).await;
             }
         }

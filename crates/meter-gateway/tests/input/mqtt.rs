@@ -169,7 +169,7 @@ async fn it_is_told_what_is_wrong() -> Result {
         .await?;
     assert_says(
         &running.trouble().await?,
-        &["say in registers what they are (E_in)"],
+        &["say in codes what they are (E_in)"],
     );
 
     let mut silent = config(&url)?;

@@ -11,6 +11,7 @@ mod influx;
 mod mqtt;
 mod postgres;
 mod rest;
+mod shape;
 mod stage;
 mod suite;
 mod volkszaehler;

@@ -84,10 +84,7 @@ fn mqtt(stamped: &Stamped<'_>, out: &mut String) -> fmt::Result {
 fn mqtt_registers(stamped: &Stamped<'_>, out: &mut String) -> fmt::Result {
     let meter = stamped.reading.meter_id().compact();
     for register in stamped.reading.registers() {
-        let code = Key {
-            obis: register.obis,
-            unit: None,
-        };
+        let code = Key::code(register.obis);
         let value = Plain(register.value).to_string();
         if !value.is_empty() {
             writeln!(out, "meterline/{meter}/{code} {value}")?;
@@ -111,10 +108,7 @@ fn channels(stamped: &Stamped<'_>, out: &mut String) -> fmt::Result {
         let Some(number) = register.number() else {
             continue;
         };
-        let code = Key {
-            obis: register.obis,
-            unit: None,
-        };
+        let code = Key::code(register.obis);
         write!(out, "{code} ")?;
         line(out, |out| {
             volkszaehler::tuples(&[(stamped.time, number)], out)

@@ -143,7 +143,7 @@ struct Channel {
     head: usize,
     /// The meter's id as printed on it.
     meter: String,
-    register: Key,
+    register: Key<'static>,
 }
 
 impl Channels {
@@ -159,10 +159,7 @@ impl Channels {
                 let channel = Channel {
                     head,
                     meter: ServerId(meter.server_id()).meter_id().to_string(),
-                    register: Key {
-                        obis: register.obis,
-                        unit: register.unit.map(Unit),
-                    },
+                    register: Key::new(register.obis, register.unit.map(Unit)),
                 };
                 let uuid = format!("{head:08x}-0000-4000-8000-{index:012x}");
                 channels.insert(uuid, channel);

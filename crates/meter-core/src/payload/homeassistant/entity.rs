@@ -2,10 +2,10 @@
 
 use core::fmt::{self, Display, Write};
 
-use super::super::{Hex, JsonString, Key, Octets};
+use super::super::{Hex, JsonString, Key, Octets, Shown};
 use crate::decimal::Decimal;
-use crate::names::{Quantity, describe};
-use crate::reading::{Reading, Register, Value};
+use crate::names::{Conductor, Quantity, describe};
+use crate::reading::{Register, Value};
 use crate::{Obis, Unit};
 
 /// A state of Home Assistant has at most 255 characters; so many octets in hex are below that.
@@ -17,9 +17,9 @@ const POWER: Obis = Obis::electricity(16, 7, 0);
 /// An entity of a meter.
 pub(super) struct Entity<'a> {
     pub(super) key: EntityKey,
-    name: EntityName,
+    name: EntityName<'a>,
     kind: Kind,
-    pub(super) shown: Shown<'a>,
+    pub(super) state: State<'a>,
 }
 
 /// A register, or the power that was made from several.
@@ -33,7 +33,7 @@ pub(super) enum EntityKey {
 impl Display for EntityKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Register(obis) => Key { obis, unit: None }.fmt(f),
+            Self::Register(obis) => Key::code(obis).fmt(f),
             Self::Power => f.write_str("power"),
         }
     }
@@ -60,12 +60,12 @@ impl Write for Underscores<'_, '_> {
     }
 }
 
-enum EntityName {
-    Known(&'static str),
+enum EntityName<'a> {
+    Known(&'a str),
     Code(Obis),
 }
 
-impl Display for EntityName {
+impl Display for EntityName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(name) => f.write_str(name),
@@ -87,12 +87,12 @@ enum Kind {
 }
 
 /// What stands in the state: a JSON value.
-pub(super) enum Shown<'a> {
+pub(super) enum State<'a> {
     Number(Decimal),
     Value(Value<'a>),
 }
 
-impl Display for Shown<'_> {
+impl Display for State<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cut = |octets: &'_ [u8]| octets.len().min(LONGEST_OCTETS);
         match self {
@@ -111,45 +111,46 @@ impl Display for Shown<'_> {
 }
 
 /// The entities of a meter in the order of its registers. Of a code that comes twice, the first counts.
-pub(super) fn entities<'a>(reading: &Reading<'a>) -> impl Iterator<Item = Entity<'a>> {
-    let all = *reading;
-    let registers = all
+pub(super) fn entities<S: Shown>(shown: &S) -> impl Iterator<Item = Entity<'_>> {
+    let registers = shown
         .registers()
         .enumerate()
-        .filter(move |(index, register)| {
-            let mut before = all.registers().take(*index);
+        .filter(|(index, register)| {
+            let mut before = shown.registers().take(*index);
             !before.any(|before| before.obis == register.obis)
         })
-        .map(|(_, register)| Entity::new(&register));
-    let power = match all.register(POWER) {
-        Some(_) => None,
-        None => all.power(),
+        .map(|(_, register)| Entity::new(&register, shown.name(register.obis)));
+    let has_power = shown.registers().any(|register| register.obis == POWER);
+    let power = if has_power {
+        None
+    } else {
+        shown.power_of(Conductor::Sum)
     };
     registers.chain(power.map(|power| Entity {
         key: EntityKey::Power,
         name: EntityName::Known("Power"),
         kind: Kind::Measured(Some("power"), "W", 1),
-        shown: Shown::Number(power),
+        state: State::Number(power),
     }))
 }
 
 impl<'a> Entity<'a> {
-    fn new(register: &Register<'a>) -> Self {
+    fn new(register: &Register<'a>, given: Option<&'a str>) -> Self {
         let obis = register.obis;
-        let (name, kind, shown) = match known(register) {
+        let (name, kind, state) = match known(register) {
             Some(known) => known,
             None => (
                 EntityName::Code(obis),
                 // A unit makes it a number to Home Assistant.
                 Kind::Hidden(register.number().and(register.unit).and_then(Unit::symbol)),
-                Shown::Value(register.value),
+                State::Value(register.value),
             ),
         };
         Self {
             key: EntityKey::Register(obis),
-            name,
+            name: given.map_or(name, EntityName::Known),
             kind,
-            shown,
+            state,
         }
     }
 
@@ -173,7 +174,7 @@ impl<'a> Entity<'a> {
                 out,
                 ",\"dev_cla\":\"energy\",\"stat_cla\":\"{state_class}\",\"unit_of_meas\":\"kWh\",\
                  \"sug_dsp_prc\":{}",
-                self.shown.decimals().min(3)
+                self.state.decimals().min(3)
             )?,
             Kind::Measured(class, unit, most) => {
                 if let Some(class) = class {
@@ -182,7 +183,7 @@ impl<'a> Entity<'a> {
                 write!(
                     out,
                     ",\"stat_cla\":\"measurement\",\"unit_of_meas\":\"{unit}\",\"sug_dsp_prc\":{}",
-                    self.shown.decimals().min(most)
+                    self.state.decimals().min(most)
                 )?;
                 if expire_after > 0 {
                     write!(out, ",\"exp_aft\":{expire_after}")?;
@@ -200,7 +201,7 @@ impl<'a> Entity<'a> {
     }
 }
 
-impl Shown<'_> {
+impl State<'_> {
     /// How many digits the meter sends behind the point.
     fn decimals(&self) -> u8 {
         match self {
@@ -211,7 +212,7 @@ impl Shown<'_> {
 }
 
 /// A register with a name whose value and unit are those that the name promises.
-fn known<'a>(register: &Register<'a>) -> Option<(EntityName, Kind, Shown<'a>)> {
+fn known<'a>(register: &Register<'a>) -> Option<(EntityName<'a>, Kind, State<'a>)> {
     let description = describe(register.obis)?;
     let quantity = description.quantity;
     let (kind, unit) = match quantity {
@@ -226,11 +227,11 @@ fn known<'a>(register: &Register<'a>) -> Option<(EntityName, Kind, Shown<'a>)> {
         Quantity::Angle => (Kind::Measured(None, "°", 1), Unit::DEGREE),
         Quantity::Status | Quantity::Identity | Quantity::Manufacturer | Quantity::Version => {
             let name = EntityName::Known(description.name);
-            return Some((name, Kind::Diagnostic, Shown::Value(register.value)));
+            return Some((name, Kind::Diagnostic, State::Value(register.value)));
         }
         Quantity::Checksum | Quantity::PublicKey | Quantity::Vendor => {
             let name = EntityName::Known(description.name);
-            return Some((name, Kind::Hidden(None), Shown::Value(register.value)));
+            return Some((name, Kind::Hidden(None), State::Value(register.value)));
         }
     };
     if register.unit != Some(unit) {
@@ -244,6 +245,6 @@ fn known<'a>(register: &Register<'a>) -> Option<(EntityName, Kind, Shown<'a>)> {
     Some((
         EntityName::Known(description.name),
         kind,
-        Shown::Number(number),
+        State::Number(number),
     ))
 }

@@ -31,7 +31,7 @@ mod entity;
 use core::fmt::{self, Display, Write};
 
 use self::entity::{Entity, entities};
-use super::{JsonString, Stamped};
+use super::{JsonString, Shown};
 use crate::names::{Quantity, describe};
 use crate::reading::{Reading, Register};
 
@@ -103,7 +103,8 @@ impl Display for Device<'_, '_> {
 }
 
 /// Writes the discovery of a meter.
-pub fn discovery(reading: &Reading<'_>, about: &About<'_>, out: &mut impl Write) -> fmt::Result {
+pub fn discovery(shown: &impl Shown, about: &About<'_>, out: &mut impl Write) -> fmt::Result {
+    let reading = shown.reading();
     let id = reading.meter_id();
     let device = Device(reading);
     write!(
@@ -129,7 +130,7 @@ pub fn discovery(reading: &Reading<'_>, about: &About<'_>, out: &mut impl Write)
     write_availability(about.availability_topics, out)?;
     out.write_str("\"qos\":1,\"cmps\":{")?;
     let mut comma = "";
-    for entity in entities(reading) {
+    for entity in entities(shown) {
         out.write_str(comma)?;
         entity.write(&device, about.expire_after, out)?;
         comma = ",";
@@ -159,13 +160,13 @@ fn write_availability(topics: &[&str], out: &mut impl Write) -> fmt::Result {
 
 /// Writes the state that a discovery promised.
 pub fn state(
-    stamped: &Stamped<'_>,
+    shown: &impl Shown,
     statistics: &[Statistic<'_>],
     out: &mut impl Write,
 ) -> fmt::Result {
-    write!(out, "{{\"time\":\"{}\"", stamped.time)?;
-    for Entity { key, shown, .. } in entities(&stamped.reading) {
-        write!(out, ",{}:{shown}", JsonString(key))?;
+    write!(out, "{{\"time\":\"{}\"", shown.time())?;
+    for Entity { key, state, .. } in entities(shown) {
+        write!(out, ",{}:{state}", JsonString(key))?;
     }
     for statistic in statistics {
         write!(out, ",\"{}\":{}", statistic.key, statistic.value)?;
@@ -176,9 +177,9 @@ pub fn state(
 /// A number that is another one when a meter needs another discovery: for another meter, or other
 /// registers. FNV-1a over the meter's id and its codes.
 #[must_use]
-pub fn fingerprint(reading: &Reading<'_>) -> u32 {
-    let server = reading.server_id();
-    let registers = reading.registers().flat_map(|register| {
+pub fn fingerprint(shown: &impl Shown) -> u32 {
+    let server = shown.reading().server_id();
+    let registers = shown.registers().flat_map(|register| {
         let unit = register.unit.map_or(0, |unit| unit.0);
         let number = u8::from(register.number().is_some());
         register.obis.0.into_iter().chain([unit, number])

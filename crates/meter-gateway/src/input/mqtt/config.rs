@@ -39,7 +39,7 @@ pub struct Config {
     /// (`Total_in`, `Power_curr` and the like): the code of the register by the name in the JSON, as in
     /// `{ E_in = "1.8.0" }`. Energy is in kWh there.
     #[serde(default)]
-    pub registers: BTreeMap<String, Code>,
+    pub codes: BTreeMap<String, Code>,
     /// PEM file of the authorities to trust, instead of the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -85,7 +85,7 @@ impl Config {
             password: None,
             client_id: None,
             version: None,
-            registers: BTreeMap::new(),
+            codes: BTreeMap::new(),
             ca_file: None,
             client_cert: None,
             client_key: None,

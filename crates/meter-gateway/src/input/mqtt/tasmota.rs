@@ -91,7 +91,7 @@ fn object(payload: &[u8]) -> Option<Map<String, Json>> {
 }
 
 fn code_of(name: &str, config: &Config) -> Option<Obis> {
-    if let Some(code) = config.registers.get(name) {
+    if let Some(code) = config.codes.get(name) {
         return Some(code.0);
     }
     let name = name.to_ascii_lowercase();
@@ -177,12 +177,12 @@ mod tests {
     use crate::input::Telegrams;
 
     /// What a message says, as a reading has it.
-    fn values(json: &str, registers: &[(&str, &str)]) -> Option<(String, Vec<String>)> {
+    fn values(json: &str, codes: &[(&str, &str)]) -> Option<(String, Vec<String>)> {
         let url = "mqtt://broker".parse().unwrap();
         let mut config = Config::new(url, "tele/meter/SENSOR".parse().unwrap());
-        for (name, code) in registers {
+        for (name, code) in codes {
             let code = code.parse().unwrap();
-            config.registers.insert((*name).to_owned(), code);
+            config.codes.insert((*name).to_owned(), code);
         }
         let bytes = telegram(json.as_bytes(), &config)?;
         let found = Telegrams::new().next(&mut bytes.as_slice()).unwrap();

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::change::OnChange;
 use crate::config::{Duration, Interval};
 use crate::input::MeterName;
+use crate::output::shape::{Fixed, OfInterval, Shape, ShapeError};
 use crate::tls;
 
 /// Which readings are sent, how fast, and what happens when they are not taken.
@@ -25,6 +26,10 @@ pub struct Delivery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "power": 20, "energy": 10, "heartbeat": "5m" }]))]
     pub on_change: Option<OnChange>,
+    /// What of each reading is sent, and how.
+    #[serde(rename = "*")]
+    #[schemars(flatten)]
+    pub shape: Shape,
     /// Whether a fresh reading goes before a backlog.
     pub newest_first: bool,
     /// Most readings per second, averaged over a second; bounds the batch too.
@@ -49,11 +54,25 @@ impl Default for Delivery {
             meters: Vec::new(),
             interval: Interval::Every,
             on_change: None,
+            shape: Shape::default(),
             newest_first: false,
             max_rate: None,
             retry_first: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),
             recheck: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Delivery {
+    /// Finds what is wrong. `fixed` are the keys that make no sense with the output.
+    pub(in crate::output) fn validate(&self, fixed: Fixed) -> Result<(), ShapeError> {
+        self.shape.validate(fixed)?;
+        match self.shape.power_of_interval {
+            OfInterval::Last => Ok(()),
+            _ if self.interval.span().is_none() => Err(ShapeError::NoInterval),
+            _ if self.newest_first => Err(ShapeError::NewestFirst),
+            _ => Ok(()),
         }
     }
 }

@@ -9,7 +9,6 @@
 //! | [`Failure::Retry`] | the same readings again, after growing waits, not before the server wants it |
 //! | [`Failure::Misconfigured`] | kept, reported, the same again every `recheck`: somebody has to mend something |
 //! | [`Failure::Rejected`] | halved until the refused readings are found; they are set aside when others are taken meanwhile |
-//! | [`Failure::Unreadable`] | one record is no reading; it is set aside |
 //!
 //! Nothing is acknowledged that the other side does not have for good, and dropping the loop at any
 //! point loses nothing: what was not acknowledged is sent again.
@@ -27,13 +26,11 @@ use std::fmt::Display;
 use std::future::{Future, pending, ready};
 use std::time::Duration;
 
-use meter_core::{Reading, Stamped};
-
 pub use change::OnChange;
 pub use config::{Delivery, Remote, RemoteError};
 pub(super) use run::run;
 
-use crate::journal::Record;
+use super::shape::Shaped;
 
 /// What an output does itself: it sends, and says what came of it.
 pub(super) trait Sender: Send {
@@ -46,9 +43,12 @@ pub(super) trait Sender: Send {
     /// The most readings that one call of [`send`](Self::send) is given.
     fn most(&self) -> usize;
 
-    /// Sends the first of `records`, at least one, and returns when the other side has them for
+    /// Sends the first of `readings`, at least one, and returns when the other side has them for
     /// good. May be dropped at any point; the same readings are then sent again.
-    fn send(&mut self, records: &[Record]) -> impl Future<Output = Result<Sent, Failure>> + Send;
+    fn send(
+        &mut self,
+        readings: &[Shaped<'_>],
+    ) -> impl Future<Output = Result<Sent, Failure>> + Send;
 
     /// What is done while there is nothing to send, such as keeping a connection. Returns with
     /// trouble only, and is dropped when there is something to send.
@@ -107,25 +107,4 @@ pub(super) enum Failure {
         /// There were too many of them, whatever they are.
         too_large: bool,
     },
-    /// The record with this index is no reading.
-    Unreadable {
-        /// Its place among the records.
-        index: usize,
-        /// What is wrong with it.
-        why: String,
-    },
-}
-
-/// The reading in a record, which is the one at `index`.
-pub(super) fn reading(index: usize, record: &Record) -> Result<Stamped<'_>, Failure> {
-    match Reading::from_bytes(&record.body) {
-        Ok(reading) => Ok(Stamped {
-            time: record.time,
-            reading,
-        }),
-        Err(error) => Err(Failure::Unreadable {
-            index,
-            why: error.to_string(),
-        }),
-    }
 }

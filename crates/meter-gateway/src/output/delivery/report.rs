@@ -80,9 +80,7 @@ impl Report {
     pub(super) fn failed(&mut self, failure: &Failure, wait: Duration) {
         let (state, words) = match failure {
             Failure::Retry { why, .. } => (State::Retrying, why),
-            Failure::Misconfigured { why } | Failure::Unreadable { why, .. } => {
-                (State::Misconfigured, why)
-            }
+            Failure::Misconfigured { why } => (State::Misconfigured, why),
             Failure::Rejected { answer, .. } => (State::Misconfigured, answer),
         };
         let words = words.clone();

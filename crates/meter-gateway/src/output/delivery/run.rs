@@ -13,7 +13,8 @@ use super::pace::Pace;
 use super::queue::{Next, Piece, Queue, Refused};
 use super::report::Report;
 use super::{Failure, Sender, Sent};
-use crate::journal::{AskError, Cursor};
+use crate::journal::{AskError, Cursor, Record};
+use crate::output::shape::{Intervals, Numbers, Shape, Shaped};
 use crate::output::{State, Status};
 
 /// How long readings that are on their way may still take after a shutdown.
@@ -27,6 +28,8 @@ struct Closed;
 /// One output at work.
 struct Loop<S> {
     sender: S,
+    shape: Shape,
+    intervals: Option<Intervals>,
     queue: Queue,
     pace: Pace,
     retry: Retry,
@@ -87,6 +90,12 @@ impl<S: Sender> Loop<S> {
             not_before: now,
             origin: now,
             report: Report::new(cursor.output(), status),
+            shape: config.shape.clone(),
+            intervals: Intervals::new(
+                config.shape.power_of_interval,
+                config.interval.span(),
+                cursor.journal(),
+            ),
             queue: Queue::new(config, cursor, most),
             sender,
         }
@@ -167,8 +176,24 @@ impl<S: Sender> Loop<S> {
 
     /// Sends a piece and settles what became of it.
     async fn deliver(&mut self, mut piece: Piece) -> Result<(), Closed> {
+        let numbers = match &self.intervals {
+            None => Vec::new(),
+            Some(intervals) => match intervals.numbers(&piece.records).await {
+                Ok(numbers) => numbers,
+                Err(why) => {
+                    self.failed(&Failure::Retry { why, after: None }, Some(piece));
+                    return Ok(());
+                }
+            },
+        };
+        let readings = match shaped(&piece.records, &numbers, &self.shape) {
+            Ok(readings) => readings,
+            Err((index, error)) => {
+                return self.set_aside_unreadable(piece, index, &error).await;
+            }
+        };
         let started = Instant::now();
-        match self.sender.send(&piece.records).await {
+        match self.sender.send(&readings).await {
             // Whoever takes nothing says why; what was not taken is never acknowledged.
             Ok(Sent { readings: 0, .. }) => {
                 let why = format!("{}: nothing was taken", self.sender.to());
@@ -190,9 +215,6 @@ impl<S: Sender> Loop<S> {
                 self.queue.put_back(rest);
                 self.pace.sent(piece.records.len(), started);
                 self.refused(piece, &answer, too_large).await
-            }
-            Err(Failure::Unreadable { index, why }) if index < piece.records.len() => {
-                self.set_aside_unreadable(piece, index, &why).await
             }
             Err(failure) => {
                 self.failed(&failure, Some(piece));
@@ -250,10 +272,10 @@ impl<S: Sender> Loop<S> {
         &mut self,
         mut piece: Piece,
         index: usize,
-        reason: &str,
+        error: &sml_wire::Error,
     ) -> Result<(), Closed> {
         let record = piece.records.remove(index);
-        let why = format!("the reading cannot be read: {reason}");
+        let why = format!("the reading cannot be read: {error}");
         self.queue
             .set_aside(record.seq, &why, "")
             .await
@@ -271,9 +293,7 @@ impl<S: Sender> Loop<S> {
                 let since = now.duration_since(self.origin);
                 self.origin + self.retry.on_failure(since, rand::random(), *after)
             }
-            Failure::Misconfigured { .. }
-            | Failure::Rejected { .. }
-            | Failure::Unreadable { .. } => now + self.recheck,
+            Failure::Misconfigured { .. } | Failure::Rejected { .. } => now + self.recheck,
         };
         self.report
             .failed(failure, self.not_before.duration_since(now));
@@ -281,4 +301,17 @@ impl<S: Sender> Loop<S> {
             self.queue.put_back(piece);
         }
     }
+}
+
+/// The readings in records. The error names the first record that is none, by its index.
+fn shaped<'a>(
+    records: &'a [Record],
+    numbers: &'a [Numbers],
+    shape: &'a Shape,
+) -> Result<Vec<Shaped<'a>>, (usize, sml_wire::Error)> {
+    let readings = records.iter().enumerate().map(|(index, record)| {
+        let numbers = numbers.get(index).map_or(&[][..], Vec::as_slice);
+        Shaped::new(record, numbers, shape).map_err(|error| (index, error))
+    });
+    readings.collect()
 }

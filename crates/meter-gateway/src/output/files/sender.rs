@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use meter_core::{Reading, Stamped, payload};
+use meter_core::{Shown, payload};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -15,8 +15,8 @@ use super::config::Config;
 use super::day::Day;
 use super::trouble::Trouble;
 use super::writer::Writer;
-use crate::journal::Record;
 use crate::output::delivery::{Failure, Sender, Sent};
+use crate::output::shape::Shaped;
 
 /// The most readings that are written at once; each time waits for the disk.
 const MOST: usize = 100;
@@ -107,11 +107,11 @@ impl Sender for Files {
         self.most
     }
 
-    async fn send(&mut self, records: &[Record]) -> Result<Sent, Failure> {
+    async fn send(&mut self, readings: &[Shaped<'_>]) -> Result<Sent, Failure> {
         self.tidy().await;
-        let days = write(records, self.format)?;
-        let bytes: usize = records.iter().map(|record| record.body.len()).sum();
-        let backlog = records.len() >= self.most || bytes >= ENOUGH;
+        let days = write(readings, self.format);
+        let bytes: usize = readings.iter().map(|shaped| shaped.record.body.len()).sum();
+        let backlog = readings.len() >= self.most || bytes >= ENOUGH;
         if !backlog {
             let collecting = sleep_until(self.collect_until);
             let _ = self.ending.run_until_cancelled(collecting).await;
@@ -146,24 +146,18 @@ struct Lines {
 }
 
 /// Readings as lines, in their order.
-fn write(records: &[Record], format: Format) -> Result<Vec<Lines>, Failure> {
+fn write(readings: &[Shaped<'_>], format: Format) -> Vec<Lines> {
     let mut days: Vec<Lines> = Vec::new();
-    for (index, record) in records.iter().enumerate() {
-        let unreadable = |why| Failure::Unreadable { index, why };
-        let reading = Reading::from_bytes(&record.body).map_err(|e| unreadable(e.to_string()))?;
-        let stamped = Stamped {
-            time: record.time,
-            reading,
-        };
+    for shaped in readings {
         let mut text = String::new();
-        let written = match format {
-            Format::Csv => payload::csv(&stamped, &mut text),
+        // Writing into a string cannot fail.
+        let _ = match format {
+            Format::Csv => payload::csv(shaped, &mut text),
             Format::Jsonl => {
-                payload::json(&[stamped], &mut text).and_then(|()| text.write_char('\n'))
+                payload::json(&[*shaped], &mut text).and_then(|()| text.write_char('\n'))
             }
         };
-        written.map_err(|e| unreadable(e.to_string()))?;
-        let day = Day::of(record.time);
+        let day = Day::of(shaped.time());
         match days.last_mut().filter(|last| last.day == day) {
             Some(last) => {
                 last.text.push_str(&text);
@@ -176,7 +170,7 @@ fn write(records: &[Record], format: Format) -> Result<Vec<Lines>, Failure> {
             }),
         }
     }
-    Ok(days)
+    days
 }
 
 /// Returns how many readings are on the disk, and what is in the way of the others.
@@ -198,11 +192,13 @@ fn append(writer: &mut Writer, days: &[Lines], backlog: bool) -> (usize, Option<
 mod tests {
     use std::error::Error;
 
-    use meter_core::UnixMillis;
+    use meter_core::{Reading, UnixMillis};
     use sml_wire::GetListRes;
     use tokio::time::timeout;
 
     use super::*;
+    use crate::journal::Record;
+    use crate::output::shape::Shape;
 
     fn record(seq: u64) -> Result<Record, Box<dyn Error>> {
         let meter = [0x0a, 1, b'E', b'M', b'H', 0, 0, 0xa1, 0xbd, 0x34];
@@ -223,7 +219,9 @@ mod tests {
         config.sync_interval = crate::config::Duration::from_secs(3600);
         let ending = CancellationToken::new();
         let mut files = Files::new(&config, Format::Jsonl, "house", ending.clone());
-        let (first, second) = ([record(1)?], [record(2)?]);
+        let (first, second, shape) = (record(1)?, record(2)?, Shape::default());
+        let first = [Shaped::new(&first, &[], &shape).map_err(|_| "no reading")?];
+        let second = [Shaped::new(&second, &[], &shape).map_err(|_| "no reading")?];
         assert_eq!(files.send(&first).await.map_err(|_| "send")?.readings, 1);
         {
             let mut sending = std::pin::pin!(files.send(&second));

@@ -8,8 +8,7 @@ use flate2::write::GzEncoder;
 use meter_core::payload::influx::Line;
 
 use super::config::Config;
-use crate::journal::Record;
-use crate::output::delivery::{Failure, reading};
+use crate::output::shape::Shaped;
 
 /// A body is not filled up beyond this before it is compressed. Servers take some megabytes
 /// (`InfluxDB` 25 MB, and 10 MB from version 3 on), but nginx in front of one takes 1 MiB.
@@ -26,8 +25,8 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Writes as many of `records` as fit, and at least one.
-    pub(super) fn write(config: &Config, records: &[Record]) -> Result<Self, Failure> {
+    /// Writes as many of the readings as fit, and at least one.
+    pub(super) fn write(config: &Config, readings: &[Shaped<'_>]) -> Self {
         let tags: Vec<(&str, &str)> = config
             .tags
             .iter()
@@ -40,11 +39,10 @@ impl Batch {
         };
         let most = usize::try_from(config.batch_size.get()).unwrap_or(usize::MAX);
         let mut batch = Self::default();
-        for (index, record) in records.iter().take(most).enumerate() {
+        for (index, shaped) in readings.iter().take(most).enumerate() {
             let before = batch.text.len();
-            let stamped = reading(index, record)?;
             // Writing into a string cannot fail.
-            let written = line.write(&stamped, &mut batch.text).unwrap_or_default();
+            let written = line.write(shaped, &mut batch.text).unwrap_or_default();
             if index > 0 && batch.text.len() > FULL_BODY {
                 batch.text.truncate(before);
                 break;
@@ -54,7 +52,7 @@ impl Batch {
             }
             batch.readings = index + 1;
         }
-        Ok(batch)
+        batch
     }
 }
 

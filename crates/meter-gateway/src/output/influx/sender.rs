@@ -11,11 +11,11 @@ use super::batch::{Batch, gzip};
 use super::config::{Config, ConfigError, Version};
 use crate::config::Secret;
 use crate::http::sensitive;
-use crate::journal::Record;
 use crate::output::delivery::{Failure, Sender, Sent};
 use crate::output::post::{
     Advice, Client, Endpoint, Error, Secrets, Settings, UrlError, basic_authorization,
 };
+use crate::output::shape::Shaped;
 
 /// How much of an answer is read: version 3 repeats the lines that it refused.
 const LONGEST_ANSWER: usize = 128 * 1024;
@@ -89,8 +89,8 @@ impl Sender for Influx {
         usize::try_from(self.config.batch_size.get()).unwrap_or(usize::MAX)
     }
 
-    async fn send(&mut self, records: &[Record]) -> Result<Sent, Failure> {
-        let batch = Batch::write(&self.config, records)?;
+    async fn send(&mut self, readings: &[Shaped<'_>]) -> Result<Sent, Failure> {
+        let batch = Batch::write(&self.config, readings);
         if batch.of.is_empty() {
             return Ok(Sent::all(batch.readings));
         }

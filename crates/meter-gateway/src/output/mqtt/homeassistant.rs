@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use meter_core::Rule;
 use meter_core::payload::homeassistant::{About, Origin, discovery, fingerprint, state};
-use meter_core::{Reading, Stamped};
+use meter_core::{Reading, Shown};
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
@@ -83,20 +83,20 @@ impl Announced {
     /// Notes what a reading has.
     pub(super) fn see(
         &mut self,
-        reading: &Reading<'_>,
+        shown: &impl Shown,
         topics: &Topics<'_>,
         expire_after: Duration,
         diagnostics: &Diagnostics,
         now: Instant,
     ) {
-        if let Some(rule) = reading
+        if let Some(rule) = shown
             .registers()
             .filter_map(|register| register.rule)
             .last()
         {
             self.rule = Some(rule);
         }
-        let fingerprint = fingerprint(reading) ^ u32::from(diagnostics.line.is_some());
+        let fingerprint = fingerprint(shown) ^ u32::from(diagnostics.line.is_some());
         if let Some(form) = self
             .forms
             .iter_mut()
@@ -104,14 +104,14 @@ impl Announced {
         {
             form.seen = now;
         } else {
-            self.learn(reading, topics, expire_after, diagnostics, fingerprint, now);
+            self.learn(shown, topics, expire_after, diagnostics, fingerprint, now);
         }
         self.forget(now);
     }
 
     fn learn(
         &mut self,
-        reading: &Reading<'_>,
+        shown: &impl Shown,
         topics: &Topics<'_>,
         expire_after: Duration,
         diagnostics: &Diagnostics,
@@ -130,7 +130,7 @@ impl Announced {
             statistics: &diagnostics.statistics(),
         };
         let mut text = String::new();
-        let written = discovery(reading, &about, &mut text);
+        let written = discovery(shown, &about, &mut text);
         let Ok(Json::Object(mut root)) = serde_json::from_str(&text) else {
             tracing::error!("the announcement to Home Assistant is no JSON: {written:?}");
             return;
@@ -139,7 +139,7 @@ impl Announced {
             Some(Json::Object(components)) => components,
             _ => Map::new(),
         };
-        for (key, component) in further(&device_of(reading)) {
+        for (key, component) in further(&device_of(shown.reading())) {
             components.insert(key.to_owned(), component);
         }
         self.root = root;
@@ -208,17 +208,17 @@ impl Announced {
     /// The state that goes with it; `locked` is null for as long as nobody can be sure.
     pub(super) fn state(
         &self,
-        stamped: &Stamped<'_>,
+        shown: &impl Shown,
         locked: Option<bool>,
         diagnostics: &Diagnostics,
     ) -> String {
         let mut text = String::new();
-        let written = state(stamped, &diagnostics.statistics(), &mut text);
+        let written = state(shown, &diagnostics.statistics(), &mut text);
         debug_assert!(written.is_ok(), "a string takes everything");
         let rule = self
             .rule
             .map_or_else(|| "none".to_owned(), |rule| rule.to_string());
-        let (time, locked) = (stamped.time.0, json!(locked));
+        let (time, locked) = (shown.time().0, json!(locked));
         text.pop();
         // Writing into a string cannot fail.
         let _ = write!(

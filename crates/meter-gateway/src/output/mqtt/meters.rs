@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use meter_core::{Reading, ReducedDetector, ServerId, Stamped, UnixMillis};
+use meter_core::{ReducedDetector, ServerId, Shown, UnixMillis};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
@@ -19,6 +19,7 @@ use super::payload::Plan;
 use crate::input::MeterName;
 use crate::journal::Record;
 use crate::mqtt::{Message, Publication};
+use crate::output::shape::{EnergyUnit, Numbers, Shape, Shaped};
 
 const ONLINE: &str = "online";
 const OFFLINE: &str = "offline";
@@ -32,6 +33,8 @@ pub(super) struct Meters {
     expire_after: Duration,
     forget_after: Duration,
     only: Vec<MeterName>,
+    /// What Home Assistant is shown. It converts units and rounds by itself.
+    shape: Shape,
     /// Where this program is said to be there.
     program: String,
     /// By their numbers without spaces.
@@ -44,6 +47,7 @@ pub(super) struct Meters {
 #[derive(Debug)]
 struct Meter {
     newest: Record,
+    numbers: Numbers,
     /// What was said on this connection.
     online: Option<bool>,
     announced: Announced,
@@ -67,6 +71,11 @@ impl Meters {
             expire_after: config.expire_after.get(),
             forget_after: config.forget_after.get(),
             only: config.remote.delivery.meters.clone(),
+            shape: Shape {
+                energy_unit: EnergyUnit::WattHour,
+                decimals: None,
+                ..config.remote.delivery.shape.clone()
+            },
             program: plan.template.beside_program(client_id, AVAILABILITY),
             known: BTreeMap::new(),
             left: BTreeMap::new(),
@@ -145,28 +154,29 @@ impl Meters {
     /// Takes note of readings that were delivered, or will be. What is to be said of them goes along.
     pub(super) fn see(
         &mut self,
-        readings: &[(&Record, Stamped<'_>)],
+        readings: &[Shaped<'_>],
         plan: &Plan,
         insight: &Insight<'_>,
     ) -> Vec<Publication> {
         let mut touched = Vec::new();
-        for (record, stamped) in readings {
-            let id = stamped.reading.meter_id().compact().to_string();
+        for shaped in readings {
+            let id = shaped.reading().meter_id().compact().to_string();
             let newer = if let Some(meter) = self.known.get_mut(&id) {
-                let newer = meter.newest.time <= record.time;
+                let newer = meter.newest.time <= shaped.time();
                 if newer {
-                    meter.newest = (*record).clone();
+                    meter.newest = shaped.record.clone();
+                    meter.numbers = shaped.numbers().to_vec();
                 }
                 newer
             } else {
-                self.meet(&id, record);
+                self.meet(&id, shaped);
                 true
             };
             if !newer {
                 continue;
             }
             if let Some(meter) = self.known.get_mut(&id) {
-                meter.reduced.observe(&stamped.reading);
+                meter.reduced.observe(shaped.reading());
             }
             if !touched.contains(&id) {
                 touched.push(id);
@@ -179,7 +189,7 @@ impl Meters {
         said
     }
 
-    fn meet(&mut self, id: &str, record: &Record) {
+    fn meet(&mut self, id: &str, shaped: &Shaped<'_>) {
         let mut announced = Announced::default();
         if let Some(left) = self.left.remove(id)
             && let Some(earlier) = left.earlier
@@ -187,7 +197,8 @@ impl Meters {
             announced.earlier(earlier.components, Instant::now());
         }
         let meter = Meter {
-            newest: record.clone(),
+            newest: shaped.record.clone(),
+            numbers: shaped.numbers().to_vec(),
             online: None,
             announced,
             reduced: ReducedDetector::default(),
@@ -214,15 +225,11 @@ impl Meters {
         let Some(meter) = self.known.get_mut(id) else {
             return Vec::new();
         };
-        let Ok(reading) = Reading::from_bytes(&meter.newest.body) else {
+        let Ok(shaped) = Shaped::new(&meter.newest, &meter.numbers, &self.shape) else {
             return Vec::new();
         };
-        let stamped = Stamped {
-            time: meter.newest.time,
-            reading,
-        };
         let diagnostics = insight.of(&meter.newest.meter);
-        let fresh = age(stamped.time) <= self.expire_after;
+        let fresh = age(shaped.time()) <= self.expire_after;
         let state = plan.template.beside_meter(id, "state");
         let availability = plan.template.beside_meter(id, AVAILABILITY);
         let mut said = Vec::new();
@@ -233,13 +240,13 @@ impl Meters {
                 meter: &availability,
             };
             meter.announced.see(
-                &reading,
+                &shaped,
                 &topics,
                 self.expire_after,
                 &diagnostics,
                 Instant::now(),
             );
-            let topic = config_topic(&device_of(&reading));
+            let topic = config_topic(&device_of(shaped.reading()));
             let texts = meter.announced.announcements().into_iter();
             said.extend(texts.map(|text| plan.beside(topic.clone(), text)));
         }
@@ -249,11 +256,11 @@ impl Meters {
             said.push(plan.beside(availability, word));
         }
         if self.discovery && fresh {
-            let locked = match (reading.reduced(), meter.reduced.is_reduced()) {
+            let locked = match (shaped.reading().reduced(), meter.reduced.is_reduced()) {
                 (true, false) => None,
                 (_, sure) => Some(sure),
             };
-            let text = meter.announced.state(&stamped, locked, &diagnostics);
+            let text = meter.announced.state(&shaped, locked, &diagnostics);
             said.push(plan.beside(state, text));
         }
         said

@@ -4,12 +4,12 @@ use std::fmt;
 use std::ops::Range;
 
 use meter_core::payload::{self, JsonString, Plain, classic, thingsboard};
-use meter_core::{Reading, Stamped};
+use meter_core::{Reading, Shown};
 
 use super::config::{Config, ConfigError, Format, Qos};
 use super::topic::Template;
-use crate::journal::Record;
 use crate::mqtt::Publication;
+use crate::output::shape::Shaped;
 
 /// `ThingsBoard` takes 64 KiB in one message (`TB_MQTT_NETTY_MAX_PAYLOAD_SIZE`).
 const FULL_MESSAGE: usize = 60_000;
@@ -23,14 +23,6 @@ const AT_ONCE: usize = 100;
 pub(super) struct Post {
     pub(super) publication: Publication,
     pub(super) of: Range<usize>,
-}
-
-/// A record that is no reading.
-#[derive(Debug, thiserror::Error)]
-#[error("{why}")]
-pub(super) struct Unreadable {
-    pub(super) index: usize,
-    pub(super) why: sml_wire::Error,
 }
 
 /// What is published where.
@@ -83,7 +75,7 @@ impl Plan {
     }
 
     /// The messages for the first of the readings, at least one.
-    pub(super) fn posts(&self, readings: &[Stamped<'_>]) -> Result<Vec<Post>, fmt::Error> {
+    pub(super) fn posts(&self, readings: &[Shaped<'_>]) -> Vec<Post> {
         match self.format {
             Format::Thingsboard => self.batch("v1/devices/me/telemetry", readings, |some, text| {
                 thingsboard(some, text)
@@ -97,37 +89,38 @@ impl Plan {
             Format::Classic => self.one_by_one(readings, |one, text| {
                 classic::mqtt(one, &self.client_id, text)
             }),
-            Format::Registers => Ok(self.registers(readings)),
+            Format::Registers => self.registers(readings),
         }
     }
 
     fn one_by_one(
         &self,
-        readings: &[Stamped<'_>],
-        write: impl Fn(&Stamped<'_>, &mut String) -> fmt::Result,
-    ) -> Result<Vec<Post>, fmt::Error> {
-        let posts = readings.iter().enumerate().map(|(index, stamped)| {
+        readings: &[Shaped<'_>],
+        write: impl Fn(&Shaped<'_>, &mut String) -> fmt::Result,
+    ) -> Vec<Post> {
+        let posts = readings.iter().enumerate().map(|(index, shaped)| {
             let mut text = String::new();
-            write(stamped, &mut text)?;
-            let topic = self.template.of_meter(&stamped.reading);
-            Ok(Post {
+            // Writing into a string cannot fail.
+            let _ = write(shaped, &mut text);
+            let topic = self.template.of_meter(shaped.reading());
+            Post {
                 publication: self.publication(topic, text),
                 of: index..index + 1,
-            })
+            }
         });
         posts.collect()
     }
 
-    fn registers(&self, readings: &[Stamped<'_>]) -> Vec<Post> {
+    fn registers(&self, readings: &[Shaped<'_>]) -> Vec<Post> {
         let mut posts = Vec::new();
-        for (index, stamped) in readings.iter().enumerate() {
-            for register in stamped.reading.registers() {
+        for (index, shaped) in readings.iter().enumerate() {
+            for register in shaped.registers() {
                 let text = Plain(register.value).to_string();
                 // An empty message would delete what is retained.
                 if text.is_empty() {
                     continue;
                 }
-                let topic = self.template.of_register(&stamped.reading, &register);
+                let topic = self.template.of_register(shaped, &register);
                 posts.push(Post {
                     publication: self.publication(topic, text),
                     of: index..index + 1,
@@ -140,23 +133,24 @@ impl Plan {
     fn batch(
         &self,
         topic: &str,
-        readings: &[Stamped<'_>],
-        write: impl Fn(&[Stamped<'_>], &mut String) -> fmt::Result,
-    ) -> Result<Vec<Post>, fmt::Error> {
+        readings: &[Shaped<'_>],
+        write: impl Fn(&[Shaped<'_>], &mut String) -> fmt::Result,
+    ) -> Vec<Post> {
         let mut count = readings.len();
         let text = loop {
             let mut text = String::new();
-            write(readings.get(..count).unwrap_or(readings), &mut text)?;
+            // Writing into a string cannot fail.
+            let _ = write(readings.get(..count).unwrap_or(readings), &mut text);
             if text.len() <= FULL_MESSAGE || count <= 1 {
                 break text;
             }
             // Readings of one meter are about the same size.
             count = (count * FULL_MESSAGE / text.len()).clamp(1, count - 1);
         };
-        Ok(vec![Post {
+        vec![Post {
             publication: self.publication(topic.to_owned(), text),
             of: 0..count,
-        }])
+        }]
     }
 
     fn publication(&self, topic: String, text: String) -> Publication {
@@ -167,20 +161,4 @@ impl Plan {
             acknowledged: self.acknowledged,
         }
     }
-}
-
-/// The readings in records.
-pub(super) fn readings(records: &[Record]) -> Result<Vec<Stamped<'_>>, Unreadable> {
-    let stamped =
-        records
-            .iter()
-            .enumerate()
-            .map(|(index, record)| match Reading::from_bytes(&record.body) {
-                Ok(reading) => Ok(Stamped {
-                    time: record.time,
-                    reading,
-                }),
-                Err(why) => Err(Unreadable { index, why }),
-            });
-    stamped.collect()
 }

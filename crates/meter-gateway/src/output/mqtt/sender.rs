@@ -2,18 +2,19 @@
 
 use std::fmt::Display;
 
+use meter_core::Shown;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::config::{Config, ConfigError};
 use super::diagnostics::Insight;
 use super::meters::Meters;
-use super::payload::{self, Plan, Post};
+use super::payload::{Plan, Post};
 use super::session::{Outcome, Session, Trouble};
-use crate::journal::Record;
 use crate::mqtt::{Options, Reason, Sort, Unsent, Will};
 use crate::output::Status;
 use crate::output::delivery::{Failure, Sender, Sent};
+use crate::output::shape::Shaped;
 use crate::run::Snapshot;
 
 /// One output at work.
@@ -214,44 +215,25 @@ impl Sender for Mqtt {
         self.plan.most()
     }
 
-    async fn send(&mut self, records: &[Record]) -> Result<Sent, Failure> {
-        let readings = match payload::readings(records) {
-            Ok(readings) => readings,
-            Err(bad) if bad.index > 0 => {
-                let before = records.get(..bad.index).unwrap_or_default();
-                payload::readings(before).unwrap_or_default()
-            }
-            Err(bad) => {
-                return Err(Failure::Unreadable {
-                    index: bad.index,
-                    why: bad.why.to_string(),
-                });
-            }
-        };
+    async fn send(&mut self, readings: &[Shaped<'_>]) -> Result<Sent, Failure> {
         self.session().await?;
         let Some(session) = &mut self.session else {
             return Ok(Sent::default());
         };
-        let telemetry = self
-            .plan
-            .posts(&readings)
-            .map_err(|error| Failure::Unreadable {
-                index: 0,
-                why: error.to_string(),
-            })?;
+        let telemetry = self.plan.posts(readings);
         let count = telemetry.iter().map(|post| post.of.end).max().unwrap_or(0);
         // A reading that has nothing to publish is delivered.
         let count = count.max(usize::from(telemetry.is_empty()) * readings.len());
         let mut posts = introductions(
             &self.plan,
             session,
-            readings.get(..count).unwrap_or(&readings),
+            readings.get(..count).unwrap_or(readings),
         );
         posts.extend(telemetry);
         if let Some(meters) = &mut self.meters {
-            let pairs: Vec<_> = records.iter().zip(readings).take(count).collect();
+            let sent = readings.get(..count).unwrap_or(readings);
             let insight = Insight::new(&self.status, &self.view, count);
-            session.say(meters.see(&pairs, &self.plan, &insight));
+            session.say(meters.see(sent, &self.plan, &insight));
         }
         let outcome = session
             .publish(posts, count, &self.plan, self.meters.as_mut())
@@ -281,16 +263,12 @@ impl Sender for Mqtt {
 }
 
 /// What `ThingsBoard` has to hear before the first readings of a meter.
-fn introductions(
-    plan: &Plan,
-    session: &mut Session,
-    readings: &[meter_core::Stamped<'_>],
-) -> Vec<Post> {
+fn introductions(plan: &Plan, session: &mut Session, readings: &[Shaped<'_>]) -> Vec<Post> {
     let mut posts = Vec::new();
-    for stamped in readings {
-        let id = stamped.reading.meter_id().compact().to_string();
+    for shaped in readings {
+        let id = shaped.reading().meter_id().compact().to_string();
         if !session.introduced.contains(&id)
-            && let Some(publication) = plan.introduction(&stamped.reading)
+            && let Some(publication) = plan.introduction(shaped.reading())
         {
             session.introduced.insert(id);
             posts.push(Post {

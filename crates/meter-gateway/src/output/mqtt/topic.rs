@@ -1,7 +1,7 @@
 //! Where things are published.
 
 use meter_core::payload::Key;
-use meter_core::{Reading, Register};
+use meter_core::{Reading, Register, Shown};
 
 use crate::mqtt::is_topic;
 
@@ -75,16 +75,14 @@ impl Template {
     }
 
     /// Where a register of a meter goes.
-    pub(super) fn of_register(&self, reading: &Reading<'_>, register: &Register<'_>) -> String {
-        let code = Key {
-            obis: register.obis,
-            unit: None,
-        };
-        let code = code.to_string();
-        let name = register
-            .description()
-            .map_or_else(|| code.clone(), |known| words(known.name));
-        self.of_meter(reading)
+    pub(super) fn of_register(&self, shown: &impl Shown, register: &Register<'_>) -> String {
+        let given = shown.name(register.obis).map(str::to_owned);
+        let code = given
+            .clone()
+            .unwrap_or_else(|| Key::code(register.obis).to_string());
+        let known = || register.description().map(|known| words(known.name));
+        let name = given.or_else(known).unwrap_or_else(|| code.clone());
+        self.of_meter(shown.reading())
             .replace(CODE, &code)
             .replace(NAME, &name)
     }

@@ -59,3 +59,9 @@ pub async fn probe(config: &Config) -> Result<String, ProbeError> {
         Err(trouble) => Err(ProbeError::Server { to, trouble }),
     }
 }
+
+/// What of a reading's shape is not for it.
+pub(super) const FIXED: super::shape::Fixed = super::shape::Fixed {
+    keys: &["rename"],
+    why: "the table has registers by their OBIS codes: remove it, and give names in a view",
+};

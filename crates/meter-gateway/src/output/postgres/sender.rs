@@ -5,16 +5,16 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
-use meter_core::payload;
 use meter_core::payload::postgres::COLUMNS;
+use meter_core::{Shown, payload};
 use tokio::time::timeout;
 
 use super::config::{Config, ConfigError};
 use super::connect::{Login, Session};
 use super::schema::{self, Tables};
 use super::trouble::Trouble;
-use crate::journal::Record;
-use crate::output::delivery::{Failure, Sender, Sent, reading};
+use crate::output::delivery::{Failure, Sender, Sent};
+use crate::output::shape::Shaped;
 
 /// One output into `PostgreSQL` at work.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Postgres {
 
     /// Writes rows, and returns when they are committed. Whatever goes wrong, or if this is dropped,
     /// the session ends and with it the transaction.
-    async fn write(&mut self, records: &[Record], rows: String) -> Result<(), Trouble> {
+    async fn write(&mut self, readings: &[Shaped<'_>], rows: String) -> Result<(), Trouble> {
         let open = self
             .session
             .take()
@@ -53,7 +53,7 @@ impl Postgres {
         };
         let client = &session.client;
         tables
-            .make_room(client, records.iter().map(|record| record.time))
+            .make_room(client, readings.iter().map(Shown::time))
             .await?;
         client.batch_execute("BEGIN").await?;
         let copy = format!("COPY meterline_staging ({COLUMNS}) FROM STDIN");
@@ -78,19 +78,19 @@ impl Sender for Postgres {
         usize::try_from(self.config.batch_size.get()).unwrap_or(usize::MAX)
     }
 
-    async fn send(&mut self, records: &[Record]) -> Result<Sent, Failure> {
+    async fn send(&mut self, readings: &[Shaped<'_>]) -> Result<Sent, Failure> {
         let mut text = String::new();
-        for (index, record) in records.iter().enumerate() {
+        for shaped in readings {
             // Writing into a string cannot fail.
-            let _ = payload::postgres(&reading(index, record)?, &mut text);
+            let _ = payload::postgres(shaped, &mut text);
         }
         let limit = self.config.remote.timeout.get();
-        let written = timeout(limit, self.write(records, text)).await;
+        let written = timeout(limit, self.write(readings, text)).await;
         match written.unwrap_or(Err(Trouble::Slow { limit })) {
-            Ok(()) => Ok(Sent::all(records.len())),
+            Ok(()) => Ok(Sent::all(readings.len())),
             Err(trouble) => Err(trouble
                 .with_fix(&self.config)
-                .failure(&self.login.address, records.len())),
+                .failure(&self.login.address, readings.len())),
         }
     }
 

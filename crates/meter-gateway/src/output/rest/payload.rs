@@ -1,11 +1,11 @@
 //! From journal records to the body of a POST.
 
 use bytes::Bytes;
-use meter_core::{Reading, Stamped, payload};
+use meter_core::payload;
 
 use super::config::{Config, ConfigError, Format};
 use super::template::Template;
-use crate::journal::Record;
+use crate::output::shape::Shaped;
 
 /// A body is not filled up beyond this: `ThingsBoard` refuses more than 64 KiB
 /// (`HTTP_MAX_PAYLOAD_SIZE`), and proxies have their own limits not far above.
@@ -35,23 +35,12 @@ pub(super) struct Body {
     pub(super) readings: usize,
 }
 
-/// Why there is no body.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum NoBody {
-    /// The journal holds something that is no reading: this one, by its index.
-    #[error("the reading cannot be read: {reason}")]
-    Unreadable { index: usize, reason: String },
-    /// The template fails at run time.
-    #[error("{0}")]
-    Template(String),
-}
-
 impl Payload {
     pub(super) fn new(config: &Config) -> Result<Self, ConfigError> {
         let mut most = usize::try_from(config.batch_size.get()).unwrap_or(usize::MAX);
         let writer = match (config.format, &config.template) {
             (Format::Template, Some(text)) => {
-                let template = Template::new(text)?;
+                let template = Template::new(text, &config.remote.delivery.shape)?;
                 if !template.takes_several() {
                     most = 1;
                 }
@@ -73,25 +62,11 @@ impl Payload {
         self.most
     }
 
-    /// Writes the first readings of `records`, which must not be empty: as many
-    /// as fit, and at least one.
-    pub(super) fn write(&self, records: &[Record]) -> Result<Body, NoBody> {
-        let mut readings = Vec::with_capacity(records.len());
-        for (index, record) in records.iter().take(self.most).enumerate() {
-            match Reading::from_bytes(&record.body) {
-                Ok(reading) => readings.push(Stamped {
-                    time: record.time,
-                    reading,
-                }),
-                Err(error) => {
-                    return Err(NoBody::Unreadable {
-                        index,
-                        reason: error.to_string(),
-                    });
-                }
-            }
-        }
-        let mut text = self.text(&readings)?;
+    /// Writes the first of the readings, of which there must be some: as many as fit, and at least one.
+    /// The error says why the template fails.
+    pub(super) fn write(&self, readings: &[Shaped<'_>]) -> Result<Body, String> {
+        let readings = readings.get(..self.most).unwrap_or(readings);
+        let mut text = self.text(readings)?;
         let mut count = readings.len();
         while text.len() > FULL_BODY && count > 1 {
             // Readings of one meter are about the same size.
@@ -104,7 +79,7 @@ impl Payload {
         })
     }
 
-    fn text(&self, readings: &[Stamped<'_>]) -> Result<String, NoBody> {
+    fn text(&self, readings: &[Shaped<'_>]) -> Result<String, String> {
         let mut text = String::new();
         let written = match &self.writer {
             Writer::Thingsboard => payload::thingsboard(readings, &mut text),
@@ -113,14 +88,10 @@ impl Payload {
                 .first()
                 .map_or(Ok(()), |one| payload::classic(one, &mut text)),
             Writer::Template(template) => {
-                return template
-                    .render(readings)
-                    .map_err(|error| NoBody::Template(error.to_string()));
+                return template.render(readings).map_err(|error| error.to_string());
             }
         };
         // Writing into a string cannot fail.
-        written
-            .map(|()| text)
-            .map_err(|error| NoBody::Template(error.to_string()))
+        written.map(|()| text).map_err(|error| error.to_string())
     }
 }

@@ -6,14 +6,14 @@ use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::config::{Config, ConfigError, Method};
-use super::payload::{NoBody, Payload};
+use super::payload::Payload;
 use crate::config::Secret;
 use crate::http::sensitive;
-use crate::journal::Record;
 use crate::output::delivery::{Failure, Sender, Sent};
 use crate::output::post::{
     Advice, Client, Endpoint, Error, Refusal, Secrets, Settings, basic_authorization,
 };
+use crate::output::shape::Shaped;
 
 /// How much of an answer is read.
 const LONGEST_ANSWER: usize = 16 * 1024;
@@ -84,16 +84,13 @@ impl Sender for Rest {
         self.payload.most()
     }
 
-    async fn send(&mut self, records: &[Record]) -> Result<Sent, Failure> {
-        let body = self.payload.write(records).map_err(|error| match error {
-            NoBody::Unreadable { index, reason } => Failure::Unreadable { index, why: reason },
-            NoBody::Template(reason) => {
-                let to = self.endpoint.redacted();
-                let cause = Refusal::Other(format!(
-                    "nothing is sent, because the template fails: {reason}"
-                ));
-                Error::Misconfigured { to, cause }.failure(records.len())
-            }
+    async fn send(&mut self, readings: &[Shaped<'_>]) -> Result<Sent, Failure> {
+        let body = self.payload.write(readings).map_err(|reason| {
+            let to = self.endpoint.redacted();
+            let cause = Refusal::Other(format!(
+                "nothing is sent, because the template fails: {reason}"
+            ));
+            Error::Misconfigured { to, cause }.failure(readings.len())
         })?;
         let sent = self.client.send(&self.method, &self.endpoint, body.bytes);
         match sent.await {

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use meter_core::payload::{self, Key};
-use meter_core::{Stamped, Unit, Value as Reading};
+use meter_core::{Shown, Unit, Value as Reading, payload};
 use minijinja::value::{Object, Serde};
 use minijinja::{Environment, Error, UndefinedBehavior, Value};
 use serde::Serialize;
 
 use super::config::ConfigError;
+use crate::output::shape::{Shape, Shaped};
 
 /// Its name, which shows in its error messages.
 const NAME: &str = "template";
@@ -26,7 +26,7 @@ pub(super) struct Template {
 
 impl Template {
     /// Refuses what could not be rendered, so that it is known before the first reading.
-    pub(super) fn new(text: &str) -> Result<Self, ConfigError> {
+    pub(super) fn new(text: &str, shape: &Shape) -> Result<Self, ConfigError> {
         let broken = |error: Error| ConfigError::Template(error.to_string());
         let mut environment = Environment::new();
         // A misspelt variable would be an empty body, which the server may well acknowledge.
@@ -39,7 +39,7 @@ impl Template {
             .map_err(broken)?
             .undeclared_variables(false);
         let globals: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
-        let mut variables = View::made_up().names().map_err(broken)?;
+        let mut variables = View::made_up(shape).names().map_err(broken)?;
         variables.push(READINGS.to_owned());
         let unknown = used
             .iter()
@@ -60,7 +60,7 @@ impl Template {
             takes_several,
         };
         template
-            .render_views(&[View::made_up(), View::made_up()])
+            .render_views(&[View::made_up(shape), View::made_up(shape)])
             .map_err(|error| ConfigError::TemplateFails {
                 error: error.to_string(),
                 variables: variables.join(", "),
@@ -74,7 +74,7 @@ impl Template {
     }
 
     /// Renders the readings, or the first of them if it takes only one.
-    pub(super) fn render(&self, readings: &[Stamped<'_>]) -> Result<String, Error> {
+    pub(super) fn render(&self, readings: &[Shaped<'_>]) -> Result<String, Error> {
         let views: Vec<View> = readings.iter().map(View::new).collect();
         self.render_views(&views)
     }
@@ -117,16 +117,12 @@ struct RegisterView {
 }
 
 impl View {
-    fn new(stamped: &Stamped<'_>) -> Self {
-        let reading = &stamped.reading;
+    fn new(shaped: &Shaped<'_>) -> Self {
+        let reading = shaped.reading();
         let mut values = BTreeMap::new();
         let mut registers = Vec::new();
-        for register in reading.registers() {
-            let key = Key {
-                obis: register.obis,
-                unit: register.unit,
-            }
-            .to_string();
+        for register in shaped.registers() {
+            let key = shaped.key(&register).to_string();
             let value = match register.value {
                 Reading::Number(number) => {
                     values.insert(key.clone(), number.to_string());
@@ -144,7 +140,7 @@ impl View {
                 obis: register.obis.to_string(),
                 key,
                 value,
-                unit: register.unit.and_then(Unit::symbol),
+                unit: register.unit.and_then(|unit| shaped.symbol(unit)),
                 status: register.status,
             });
         }
@@ -152,8 +148,8 @@ impl View {
             meter_id: reading.meter_id().to_string(),
             meter: reading.meter_id().compact().to_string(),
             server_id: reading.server_id().to_string(),
-            time: stamped.time.to_string(),
-            time_ms: stamped.time.0,
+            time: shaped.time().to_string(),
+            time_ms: shaped.time().0,
             seconds_index: reading.seconds_index(),
             values: values.into(),
             registers,
@@ -161,7 +157,7 @@ impl View {
     }
 
     /// A reading of a meter that has every register that a template may ask for.
-    fn made_up() -> Self {
+    fn made_up(shape: &Shape) -> Self {
         let register = |code: &str, unit, value: &str| RegisterView {
             obis: format!("1-0:{code}*255"),
             key: format!("{code}_{unit}"),
@@ -176,7 +172,7 @@ impl View {
             time: "2026-11-22T17:53:00.123Z".to_owned(),
             time_ms: 1_795_369_980_123,
             seconds_index: Some(99_043_543),
-            values: Value::from_object(AnyRegister),
+            values: Value::from_object(AnyRegister(shape.clone())),
             registers: vec![
                 register("1.8.0", "Wh", "5430157.7"),
                 register("2.8.0", "Wh", "0.0"),
@@ -195,21 +191,24 @@ impl View {
 /// The values of a meter that measures everything. Which registers the real one has shows itself
 /// only when it is read.
 #[derive(Debug)]
-struct AnyRegister;
+struct AnyRegister(Shape);
 
 impl Object for AnyRegister {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        is_key(key.as_str()?).then(|| Value::from("356.24"))
+        is_key(key.as_str()?, &self.0).then(|| Value::from("356.24"))
     }
 }
 
-/// Whether it looks like `1.8.0_Wh`, with a unit that there is.
-fn is_key(key: &str) -> bool {
+/// Whether it is a name, or looks like `1.8.0_Wh` with a unit that there is.
+fn is_key(key: &str, shape: &Shape) -> bool {
+    if shape.rename.values().any(|name| name == key) {
+        return true;
+    }
     let (code, unit) = match key.split_once('_') {
         Some((code, unit)) => (code, Some(unit)),
         None => (key, None),
     };
-    let known = |unit| (0..=u8::MAX).any(|number| Unit(number).symbol() == Some(unit));
+    let known = |unit| (0..=u8::MAX).any(|number| shape.symbol(Unit(number)) == Some(unit));
     code.matches('.').count() == 2
         && code.starts_with(|c: char| c.is_ascii_digit())
         && code
@@ -223,7 +222,8 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> String {
-        Template::new(text).map_or_else(|error| error.to_string(), |_| "it is taken".to_owned())
+        Template::new(text, &Shape::default())
+            .map_or_else(|error| error.to_string(), |_| "it is taken".to_owned())
     }
 
     #[test]

@@ -90,6 +90,6 @@ pub(super) fn failure(error: Error, channel: &str, readings: usize) -> Failure {
         Failure::Misconfigured { why } => Failure::Misconfigured {
             why: format!("channel {channel}: {why}"),
         },
-        other => other,
+        retry @ Failure::Retry { .. } => retry,
     }
 }

@@ -14,3 +14,9 @@ mod values;
 pub use config::{Config, ConfigError, Format};
 pub use probe::{ProbeError, probe};
 pub(super) use sender::Volkszaehler;
+
+/// What of a reading's shape is not for it.
+pub(super) const FIXED: super::shape::Fixed = super::shape::Fixed {
+    keys: &["registers", "rename"],
+    why: "each of channels says which register it is for: remove it",
+};

@@ -11,11 +11,11 @@ use super::config::{Channel, Config, ConfigError, Format};
 use super::values::{Values, body};
 use crate::config::Secret;
 use crate::http::sensitive;
-use crate::journal::Record;
 use crate::output::delivery::{Failure, Sender, Sent};
 use crate::output::post::{
     Advice, Client, Endpoint, Error, Secrets, Settings, UrlError, basic_authorization,
 };
+use crate::output::shape::Shaped;
 
 /// How much of an answer is read.
 const LONGEST_ANSWER: usize = 16 * 1024;
@@ -133,15 +133,15 @@ impl Volkszaehler {
     }
 
     /// How many of the records are of the meter whose values are in the channels.
-    fn of_one_meter(&mut self, records: &[Record]) -> Result<usize, Failure> {
-        let Some(first) = records.first() else {
+    fn of_one_meter(&mut self, readings: &[Shaped<'_>]) -> Result<usize, Failure> {
+        let Some(first) = readings.first().map(|shaped| shaped.record) else {
             return Ok(0);
         };
         let meter = self.meter.get_or_insert_with(|| first.meter.clone());
-        let same = records
+        let same = readings
             .iter()
             .take(self.most)
-            .take_while(|record| record.meter == *meter);
+            .take_while(|shaped| shaped.record.meter == *meter);
         match same.count() {
             0 => Err(Failure::Misconfigured {
                 why: format!(
@@ -168,11 +168,11 @@ impl Sender for Volkszaehler {
         self.most
     }
 
-    async fn send(&mut self, records: &[Record]) -> Result<Sent, Failure> {
-        let count = self.of_one_meter(records)?;
-        let records = records.get(..count).unwrap_or(records);
+    async fn send(&mut self, readings: &[Shaped<'_>]) -> Result<Sent, Failure> {
+        let count = self.of_one_meter(readings)?;
+        let readings = readings.get(..count).unwrap_or(readings);
         let channels = self.channels();
-        let values = Values::of(&channels, records)?;
+        let values = Values::of(&channels, readings);
         if !values.channels.is_empty() {
             self.post(self.format, &values, count).await?;
         }

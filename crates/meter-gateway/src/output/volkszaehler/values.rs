@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use meter_core::payload::volkszaehler::{Tuple, push, tuples};
+use meter_core::{Register, Shown};
 
 use super::config::Channel;
-use crate::journal::Record;
-use crate::output::delivery::{Failure, reading};
+use crate::output::shape::Shaped;
 
 /// The values of some readings, by channel.
 #[derive(Debug)]
@@ -15,24 +15,24 @@ pub(super) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// Takes the registers of the channels out of every record. A register without a number has no
+    /// Takes the registers of the channels out of every reading. A register without a number has no
     /// value.
-    pub(super) fn of(channels: &'a [Channel], records: &[Record]) -> Result<Self, Failure> {
+    pub(super) fn of(channels: &'a [Channel], readings: &[Shaped<'_>]) -> Self {
         let mut found: Vec<_> = channels
             .iter()
             .map(|channel| (channel, Vec::new()))
             .collect();
-        for (index, record) in records.iter().enumerate() {
-            let stamped = reading(index, record)?;
+        for shaped in readings {
             for (channel, values) in &mut found {
-                let register = stamped.reading.register(channel.register);
+                let of_channel = |register: &Register<'_>| register.obis == channel.register;
+                let register = shaped.registers().find(of_channel);
                 if let Some(number) = register.and_then(|register| register.number()) {
-                    values.push((stamped.time, number));
+                    values.push((shaped.time(), number));
                 }
             }
         }
         found.retain(|(_, values)| !values.is_empty());
-        Ok(Self { channels: found })
+        Self { channels: found }
     }
 
     /// All of them as one body for a push server.

@@ -340,7 +340,7 @@ fn plain(number: &str) -> &str {
 }
 
 fn key(obis: Obis) -> String {
-    meter_core::payload::Key { obis, unit: None }.to_string()
+    meter_core::payload::Key::code(obis).to_string()
 }
 
 fn hex(octets: &[u8]) -> String {

@@ -4,6 +4,6 @@
 mod answers;
 mod delivery;
 mod nginx;
-mod setup;
+pub mod setup;
 mod suite;
 mod tls;
