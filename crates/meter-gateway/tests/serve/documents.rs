@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use meter_core::ServerId;
 use meter_sim::MeterConfig;
+use serde_json::Value;
 
 use crate::bench::{Head, Program, Result};
 use crate::client::{self, HTTP, get};
@@ -21,8 +22,23 @@ fn metrics(text: &str) -> BTreeSet<&str> {
     words.filter(ours).collect()
 }
 
+/// Whether an answer has all that an example has, whatever the values.
+fn shows(example: &Value, answer: &Value) -> bool {
+    match (example, answer) {
+        (Value::Object(example), Value::Object(answer)) => example
+            .iter()
+            .all(|(key, value)| answer.get(key).is_some_and(|there| shows(value, there))),
+        (Value::Array(example), Value::Array(answer)) => {
+            let mut pairs = example.iter().zip(answer);
+            answer.len() >= example.len() && pairs.all(|(example, answer)| shows(example, answer))
+        }
+        (Value::Object(_) | Value::Array(_), _) => false,
+        _ => true,
+    }
+}
+
 #[tokio::test]
-async fn every_metric_and_address_of_the_document_is_there() -> Result {
+async fn every_metric_address_and_answer_of_the_document_is_there() -> Result {
     let mut head = Head::of("efr-sgm", &MeterConfig::default()).await?;
     // An output whose server is away has a backlog.
     let output =
@@ -67,6 +83,21 @@ async fn every_metric_and_address_of_the_document_is_there() -> Result {
         let path = path.replace("1EMH0010599732", &meter).replace(' ', "%20");
         let answer = get(address, &path).await?;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+    for (part, path) in [
+        ("\"fresh\"", format!("/api/v1/meters/{meter}/latest")),
+        ("\"generator\"", "/".to_owned()),
+        ("\"StatusSNS\"", "/cm?cmnd=status%2010".to_owned()),
+        ("\"agePower\"", "/v1/json".to_owned()),
+        ("\"a_act_power\"", "/rpc/EM.GetStatus?id=0".to_owned()),
+    ] {
+        let mut examples = DOCUMENT.split("```json\n").skip(1);
+        let example =
+            examples.find(|rest| rest.split("```").next().is_some_and(|it| it.contains(part)));
+        let example = example.and_then(|rest| rest.split("```").next());
+        let example = serde_json::from_str(example.ok_or(path.clone())?)?;
+        let answer = serde_json::from_str(&get(address, &path).await?.body)?;
+        assert!(shows(&example, &answer), "{path}: {answer}");
     }
     program.stop().await?;
     Ok(())
