@@ -10,15 +10,19 @@ use meter_sim::{Meter, MeterConfig, model};
 use tempfile::TempDir;
 
 use crate::program::{Outcome, Running, meterline, text};
-use crate::servers::{LIMIT, PASSWORD, Result, Server, text_of, until};
+use crate::servers::{LIMIT, PASSWORD, Result, Server, ask, free_port, text_of, until};
 
 const README: &str = include_str!("../../../../README.md");
 
-/// The block of the README that has an output of this type, as it stands there.
-fn example(kind: &str) -> Result<&'static str> {
+/// The blocks of the README that are configurations.
+fn blocks() -> impl Iterator<Item = &'static str> {
     let blocks = README.split("```toml\n").skip(1);
-    let blocks = blocks.filter_map(|rest| rest.split("```").next());
-    let mut outputs = blocks.filter_map(|block| block.get(block.find("[output.")?..));
+    blocks.filter_map(|rest| rest.split("```").next())
+}
+
+/// An output of this type, as it stands there.
+fn example(kind: &str) -> Result<&'static str> {
+    let mut outputs = blocks().filter_map(|block| block.get(block.find("[output.")?..));
     let wanted = format!("\ntype = \"{kind}\"\n");
     let found = outputs.find(|output| output.contains(&wanted));
     Ok(found.ok_or_else(|| format!("the README has no example of {kind}"))?)
@@ -174,8 +178,8 @@ fn victoria_metrics() -> Outcome {
     let _stage = Stage::run(example("influx")?, &[("localhost:8086", &to)])?;
     let series = "/api/v1/export?match={__name__=%22electricity_1.8.0_Wh%22}";
     let answer = until("a sample", || {
-        server.ask("GET", "/internal/force_flush")?;
-        let answer = server.ask("GET", series)?;
+        ask(server.port, "GET", "/internal/force_flush")?;
+        let answer = ask(server.port, "GET", series)?;
         Ok((!answer.is_empty()).then_some(answer))
     })?;
     assert!(
@@ -290,4 +294,19 @@ fn rest() -> Outcome {
     assert_eq!(posted[0].1, shown.trim_end());
     assert!(stage.folder.path().exists());
     Ok(())
+}
+
+#[test]
+fn http() -> Outcome {
+    let example = blocks().find(|block| block.starts_with("[http]"));
+    let port = free_port()?;
+    let there = format!("127.0.0.1:{port}");
+    let _stage = Stage::run(example.ok_or("no example")?, &[("127.0.0.1:8080", &there)])?;
+    // 1464386.0 Wh in joules.
+    let joules =
+        "smartmeter_energy_import_joules_total{meter=\"1ISK0030211772\",tariff=\"0\"} 5271789600.0\n";
+    until("a metric", || {
+        let page = ask(port, "GET", "/metrics")?;
+        Ok(page.contains(joules).then_some(()))
+    })
 }

@@ -44,7 +44,8 @@ fn find(program: &str, package: &str) -> Option<PathBuf> {
     found
 }
 
-fn free_port() -> Result<u16> {
+/// A port that was free a moment ago.
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
@@ -59,6 +60,23 @@ pub fn until<T>(what: &str, mut answer: impl FnMut() -> Result<Option<T>>) -> Re
             }
             _ => std::thread::sleep(Duration::from_millis(50)),
         }
+    }
+}
+
+/// The body of the answer to a request.
+pub fn ask(port: u16, method: &str, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    let request =
+        format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
+    if head.contains(" 20") {
+        Ok(body.to_owned())
+    } else {
+        Err(answer.into())
     }
 }
 
@@ -185,28 +203,11 @@ impl Server {
         )
     }
 
-    /// The body of the answer to a request.
-    pub fn ask(&self, method: &str, path: &str) -> Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        let request =
-            format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-        if head.contains(" 20") {
-            Ok(body.to_owned())
-        } else {
-            Err(answer.into())
-        }
-    }
-
     /// Asks `InfluxDB`.
     pub fn query(&self, database: &str, statement: &str) -> Result<serde_json::Value> {
         let statement = statement.replace(' ', "%20").replace('"', "%22");
         let path = format!("/query?epoch=ms&db={database}&q={statement}");
-        Ok(serde_json::from_str(&self.ask("POST", &path)?)?)
+        Ok(serde_json::from_str(&ask(self.port, "POST", &path)?)?)
     }
 
     /// Waits until a database can be asked.
