@@ -123,13 +123,13 @@ fn home_assistant(shared: Option<&PathBuf>) -> Result<Done, Failure> {
             let mut command = cargo(&[
                 "test",
                 "--package",
-                "meter-gateway",
+                "meterline",
                 "--test",
-                "outputs",
+                "homeassistant",
                 "--locked",
             ]);
             command.args(["--", "--ignored", "--exact", "--nocapture"]);
-            command.arg("mqtt::real::home_assistant_shows_every_register");
+            command.arg("home_assistant_shows_what_the_meters_send");
             if let Some(folder) = shared {
                 command.env("METERLINE_SHARED", folder);
             }

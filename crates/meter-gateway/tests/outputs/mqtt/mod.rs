@@ -5,6 +5,5 @@ mod broker;
 mod delivery;
 mod homeassistant;
 mod login;
-mod real;
 mod setup;
 mod suite;
