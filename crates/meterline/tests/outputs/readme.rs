@@ -303,8 +303,7 @@ fn http() -> Outcome {
     let there = format!("127.0.0.1:{port}");
     let _stage = Stage::run(example.ok_or("no example")?, &[("127.0.0.1:8080", &there)])?;
     // 1464386.0 Wh in joules.
-    let joules =
-        "smartmeter_energy_import_joules_total{meter=\"1ISK0030211772\",tariff=\"0\"} 5271789600.0\n";
+    let joules = "smartmeter_energy_import_joules_total{meter=\"1ISK0030211772\",tariff=\"0\"} 5271789600.0\n";
     until("a metric", || {
         let page = ask(port, "GET", "/metrics")?;
         Ok(page.contains(joules).then_some(()))

@@ -91,11 +91,7 @@ impl<S: Sender> Loop<S> {
             origin: now,
             report: Report::new(cursor.output(), status),
             shape: config.shape.clone(),
-            intervals: Intervals::new(
-                config.shape.power_of_interval,
-                config.interval.span(),
-                cursor.journal(),
-            ),
+            intervals: Intervals::new(&config.shape, config.interval.span(), cursor.journal()),
             queue: Queue::new(config, cursor, most),
             sender,
         }

@@ -11,16 +11,18 @@ use std::time::Duration;
 use meter_core::{Decimal, Obis, Reading, Register, Unit, UnixMillis};
 use tokio::task::spawn_blocking;
 
-use super::{Numbers, OfInterval};
+use super::{Numbers, OfInterval, Shape};
 use crate::journal::{Journal, OpenError, Record, Span};
 
-/// A mean is rounded to so many digits behind the point.
+/// A mean is rounded to so many digits behind the point at most.
 const DECIMALS_OF_MEAN: u8 = 3;
 
 /// Makes the numbers of intervals.
 #[derive(Debug)]
 pub(in crate::output) struct Intervals {
     of: OfInterval,
+    /// To how many digits a mean is rounded. Rounding it once more would not be exact.
+    decimals: u8,
     /// How long an interval is, in milliseconds.
     span: i64,
     journal: Journal,
@@ -37,13 +39,17 @@ struct Asked {
 impl Intervals {
     /// `None` when a reading stands for itself.
     pub(in crate::output) fn new(
-        of: OfInterval,
+        shape: &Shape,
         span: Option<Duration>,
         journal: &Journal,
     ) -> Option<Self> {
         let span = i64::try_from(span?.as_millis()).unwrap_or(i64::MAX).max(1);
+        let of = shape.power_of_interval;
         (of != OfInterval::Last).then(|| Self {
             of,
+            decimals: shape
+                .decimals
+                .map_or(DECIMALS_OF_MEAN, |decimals| decimals.min(DECIMALS_OF_MEAN)),
             span,
             journal: journal.clone(),
         })
@@ -56,7 +62,7 @@ impl Intervals {
         records: &[Record],
     ) -> Result<Vec<Numbers>, String> {
         let asked: Vec<Asked> = records.iter().map(|record| self.asked(record)).collect();
-        let (of, journal) = (self.of, self.journal.clone());
+        let (of, decimals, journal) = (self.of, self.decimals, self.journal.clone());
         let counted = spawn_blocking(move || {
             let look = journal.look()?;
             let numbers = asked.into_iter().map(|asked| {
@@ -70,7 +76,7 @@ impl Intervals {
                 if !with_itself {
                     tally.add(&asked.record);
                 }
-                Ok(tally.numbers())
+                Ok(tally.numbers(decimals))
             });
             numbers.collect::<Result<Vec<Numbers>, OpenError>>()
         });
@@ -142,11 +148,11 @@ impl Tally {
         }
     }
 
-    fn numbers(self) -> Numbers {
+    fn numbers(self, decimals: u8) -> Numbers {
         let of = self.of;
         let numbers = self.found.into_iter();
         numbers
-            .map(|(obis, found)| (obis, found.number(of)))
+            .map(|(obis, found)| (obis, found.number(of, decimals)))
             .collect()
     }
 }
@@ -162,9 +168,9 @@ impl Found {
         });
     }
 
-    fn number(self, of: OfInterval) -> Option<Decimal> {
+    fn number(self, of: OfInterval, decimals: u8) -> Option<Decimal> {
         match of {
-            OfInterval::Mean => self.value?.divided(self.count, DECIMALS_OF_MEAN),
+            OfInterval::Mean => self.value?.divided(self.count, decimals),
             OfInterval::Last | OfInterval::Min | OfInterval::Max => self.value,
         }
     }

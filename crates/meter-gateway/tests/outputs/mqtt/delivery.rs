@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use meter_gateway::mqtt::Version;
-use meter_gateway::output::mqtt::{Format, Qos};
+use meter_gateway::output::EnergyUnit;
+use meter_gateway::output::mqtt::{Discovery, Format, Qos};
 use serde_json::json;
 
 use super::broker;
@@ -193,5 +194,46 @@ async fn it_is_said_who_is_there() -> Result {
         Ok(retained(&meter).await?.as_deref() == Some("offline"))
     })
     .await?;
+    running.stop().await
+}
+
+#[tokio::test]
+async fn registers_are_published_as_they_were_chosen() -> Result {
+    let Some(broker) = broker::start("").await? else {
+        return Ok(());
+    };
+    let url = format!("mqtt://127.0.0.1:{}", broker.plain);
+    let mut setup = Setup::new(&url, &broker).await?;
+    setup.config.format = Format::Registers;
+    setup.config.discovery = Some(Discovery::HomeAssistant);
+    let shape = &mut setup.config.remote.delivery.shape;
+    shape.registers = vec!["1.8.*".parse()?];
+    shape.rename = [("1.8.0".parse()?, "import".to_owned())].into();
+    shape.energy_unit = EnergyUnit::KilowattHour;
+    shape.decimals = Some(2);
+    setup.append(0..1).await?;
+    let running = setup.run().await?;
+    running.until_delivered().await?;
+    let retained = broker.retained().await?;
+    let below = |message: &&Message| message.topic.starts_with(TOPIC);
+    let mut topics: Vec<&str> = retained
+        .iter()
+        .filter(below)
+        .map(|message| message.topic.as_str())
+        .collect();
+    topics.sort_unstable();
+    let of_meter = ["availability", "import", "state"].map(|level| format!("{TOPIC}/{level}"));
+    assert_eq!(topics, of_meter);
+    let payload = |topic: &str| retained.iter().find(|message| message.topic == topic);
+    let import = payload(&of_meter[1]).ok_or("no reading")?;
+    assert_eq!(import.payload, "2941.65");
+    // Home Assistant converts and rounds by itself.
+    let state = payload(&of_meter[2]).ok_or("no state")?.json();
+    assert_eq!(state["1.8.0"].to_string(), "2941.6459");
+    assert_eq!(state.get("16.7.0"), None);
+    let config = payload("homeassistant/device/meterline_1EMH0012345678/config");
+    let components = &config.ok_or("no discovery")?.json()["cmps"];
+    assert_eq!(components["1_8_0"]["name"], "import");
+    assert_eq!(components.get("16_7_0"), None);
     running.stop().await
 }
