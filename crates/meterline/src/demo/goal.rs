@@ -195,6 +195,20 @@ impl Goal {
         }
     }
 
+    /// Whether what was given can be an address and a login at all.
+    pub fn is_right(&self) -> Result<(), Failure> {
+        let Err(faults) = Config::parse("", &self.table) else {
+            return Ok(());
+        };
+        // Its place is in a file that nobody has written.
+        let summary = faults.summary();
+        let why = summary.split_once(": ").map_or(summary, |(_, why)| why);
+        Err(Failure::NoGoal {
+            why: why.to_owned(),
+            fix: self.kind.fix(),
+        })
+    }
+
     /// Whether the other end is there and lets us in. One of the demo's own is.
     pub async fn is_ready(&self, config: &Config) -> Result<(), Failure> {
         let outputs = config.output.values();

@@ -106,12 +106,8 @@ impl Scene {
             .map_err(Failure::Scratch)?;
         let mut meters = Vec::new();
         let mut titles = HashMap::new();
-        let mut first = Vec::new();
         for (index, model) in plan.models.iter().enumerate() {
             let meter = meter(plan, index, model);
-            if index == 0 {
-                first = meter.server_id().to_vec();
-            }
             titles.insert(meter.server_id().to_vec(), model.title.clone());
             let timing = Timing::real(&meter);
             let mut feed = Feed::new(meter, Line::new(Faults::NONE, plan.seed));
@@ -121,7 +117,7 @@ impl Scene {
             let running = serve::pty(feed, timing, Some(&link)).map_err(Failure::Serve)?;
             meters.push((running, sent));
         }
-        let (goal, witness, config) = set_up(plan, scratch.path(), &meters, &first).await?;
+        let (goal, witness, config) = set_up(plan, scratch.path(), &meters).await?;
         let gateway = Watched::start(config, scratch.path().join("state"));
         let ledger = match plan.output {
             Kind::Volkszaehler => {
@@ -311,11 +307,11 @@ async fn set_up(
     plan: &Plan,
     scratch: &Path,
     meters: &[(Running, UnboundedReceiver<Sent>)],
-    first: &[u8],
 ) -> Result<(Goal, Witness, Config), Failure> {
     let (kind, to) = (plan.output, plan.to.as_deref());
     if kind.is_brought_along() {
-        let witness = Witness::bring_along(kind, first)?;
+        let first = plan.models.first().map(|model| meter(plan, 0, model));
+        let witness = Witness::bring_along(kind, first.as_ref().map_or(&[], Meter::server_id))?;
         let goal = brought_along(plan, &witness, scratch)?;
         let config = configure(scratch, meters, &goal)?;
         return Ok((goal, witness, config));
@@ -324,6 +320,7 @@ async fn set_up(
         Kind::Csv | Kind::Jsonl => Goal::files(kind, to, scratch)?,
         _ => Goal::server(kind, to, &plan.login),
     };
+    goal.is_right()?;
     let config = configure(scratch, meters, &goal)?;
     goal.is_ready(&config).await?;
     let witness = Witness::of(&goal, &config).await?;

@@ -177,6 +177,18 @@ fn who_is_not_there_is_named_with_the_way_to_one() -> Outcome {
             &["apt install postgresql", "--to"],
         ),
         (
+            &["mqtt", "--to", "localhost"],
+            &["meterline: url must look like mqtts://HOST", "--to mqtt://"],
+        ),
+        (
+            &["postgres", "--to", "postgres://me:hunter2@localhost/meters"],
+            &["must not hold a user name or password", "--password"],
+        ),
+        (
+            &["mqtt", "--username", "me", "--password", "env:NO_SUCH"],
+            &["environment variable NO_SUCH is not set"],
+        ),
+        (
             &["csv", "--to", "/nonexistent/folder"],
             &["/nonexistent/folder", "--to"],
         ),
