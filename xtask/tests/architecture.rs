@@ -31,7 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("recordings", &[]),
     ("fixtures", &["meter-sim", "recordings"]),
     ("emulator", &["meter-sim", "recordings"]),
-    ("rig", &["meter-core", "meter-sim"]),
+    ("rig", &["meter-core", "meter-sim", "fixtures"]),
     ("xtask", &["oled", "recordings"]),
 ];
 

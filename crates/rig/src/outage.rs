@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{free_port, until};
+use crate::process::until;
 use crate::rows::{Outcome, Wanted};
 use crate::server::{self, Server};
 use crate::{Failure, Head, Program, Result, journal};
@@ -105,7 +105,7 @@ impl<'a> Trial<'a> {
             plan,
             folder,
             config: folder.join("meterline.toml"),
-            port: free_port()?,
+            port: fixtures::free_port()?,
             program: None,
             servers: server::start_all(folder, &heads)?,
             sent: heads.iter().map(|_| Vec::new()).collect(),

@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio, id};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -92,20 +91,6 @@ pub fn until_open(port: u16) -> Result {
     until(&format!("open: port {port}"), || {
         Ok(TcpStream::connect(("127.0.0.1", port)).is_ok())
     })
-}
-
-/// A port that was free a moment ago, and is none of those that the system gives to whoever connects.
-pub fn free_port() -> Result<u16> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let other_processes = u16::try_from(id() % 200)?;
-    for _ in 0..20_000 {
-        let offset = NEXT.fetch_add(1, Ordering::Relaxed) + 100 * other_processes;
-        let port = 10_000 + offset % 20_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err("no port is free".into())
 }
 
 /// Asks an HTTP server on this machine, and gives the body of its answer, which is a success.

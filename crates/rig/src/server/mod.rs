@@ -9,9 +9,9 @@ mod postgres;
 mod posts;
 mod victoria;
 
-use std::env;
 use std::path::{Path, PathBuf};
 
+use fixtures::{PostgresPrograms, find};
 use rustix::process::Signal;
 
 use self::posts::{Form, Rest, Volkszaehler};
@@ -78,20 +78,11 @@ pub fn missing() -> Option<String> {
         .filter(|(program, _)| find(program).is_none())
         .map(|(_, package)| *package)
         .collect();
-    if postgres::programs().is_none() {
+    if PostgresPrograms::find().is_none() {
         missing.push("postgresql");
     }
     let packages = missing.join(" ");
     (!missing.is_empty()).then(|| format!("run `apt-get install {packages}`"))
-}
-
-/// Where a program lies that the shell of an administrator would find.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin")])
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
 }
 
 /// A server that is a process on a port.
@@ -106,7 +97,7 @@ impl Listening {
     fn new(log: PathBuf) -> Result<Self> {
         Ok(Self {
             process: Process::default(),
-            port: crate::process::free_port()?,
+            port: fixtures::free_port()?,
             log,
         })
     }

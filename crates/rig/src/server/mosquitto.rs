@@ -8,10 +8,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::spawn;
 use std::time::{Duration, Instant};
 
+use fixtures::find;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{IMPATIENT, Listening, Server, find};
+use super::{IMPATIENT, Listening, Server};
 use crate::process::{Process, until};
 use crate::rows::{Held, Registers};
 use crate::{Head, Result};

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use rustix::process::{Signal, geteuid};
+use fixtures::PostgresPrograms;
+use rustix::process::Signal;
 
 use super::{IMPATIENT, Listening, Server};
 use crate::process::until;
@@ -22,24 +22,23 @@ const ROWS: &str = "SELECT meter, to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"
 pub struct Postgres {
     server: Listening,
     folder: PathBuf,
-    programs: PathBuf,
-    user: (u32, u32),
+    programs: PostgresPrograms,
 }
 
 impl Postgres {
     pub fn start(folder: &Path) -> Result<Self> {
-        let programs = programs().ok_or("PostgreSQL is not installed")?;
-        let user = user().ok_or("there is no user postgres")?;
+        let programs = PostgresPrograms::find().ok_or("PostgreSQL is not installed")?;
         let folder = folder.join("postgres");
         fs::create_dir(&folder)?;
-        chown(&folder, Some(user.0), Some(user.1))?;
+        let (user, group) = programs.user;
+        chown(&folder, Some(user), Some(group))?;
         let mut postgres = Self {
             server: Listening::new(folder.join("log"))?,
             folder,
             programs,
-            user,
         };
         let made = postgres
+            .programs
             .command("initdb")
             .args(["--username=postgres", "--auth=trust", "--no-sync"])
             .args(["--encoding=UTF8", "-D"])
@@ -54,19 +53,10 @@ impl Postgres {
         Ok(postgres)
     }
 
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
-        command
-            .stdin(Stdio::null())
-            .current_dir("/")
-            .env("LC_ALL", "C");
-        command.uid(self.user.0).gid(self.user.1);
-        command
-    }
-
     /// Rows, with a tabulator between columns.
     fn sql(&self, database: &str, sql: &str) -> Result<String> {
         let output = self
+            .programs
             .command("psql")
             .args(["-X", "-q", "-A", "-t", "-F", "\t", "-U", "postgres", "-h"])
             .arg(&self.folder)
@@ -86,7 +76,7 @@ impl Postgres {
     }
 
     fn run(&mut self) -> Result {
-        let mut command = self.command("postgres");
+        let mut command = self.programs.command("postgres");
         command.arg("-D").arg(self.folder.join("data"));
         for (key, value) in [
             ("listen_addresses", "127.0.0.1".to_owned()),
@@ -145,28 +135,5 @@ impl Server for Postgres {
 
     fn stores_by_key(&self) -> bool {
         true
-    }
-}
-
-/// Where Debian, or another system, keeps its programs.
-pub fn programs() -> Option<PathBuf> {
-    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let debian = debian.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
-    let mut found: Vec<PathBuf> = debian.chain([PathBuf::from("/usr/bin")]).collect();
-    found.retain(|folder| folder.join("postgres").exists() && folder.join("initdb").exists());
-    found.sort();
-    found.pop()
-}
-
-/// Whom the server runs as: it refuses to be run by root.
-fn user() -> Option<(u32, u32)> {
-    let id = |arguments: &[&str]| -> Option<u32> {
-        let output = Command::new("id").args(arguments).output().ok()?;
-        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-    };
-    if geteuid().is_root() {
-        Some((id(&["-u", "postgres"])?, id(&["-g", "postgres"])?))
-    } else {
-        Some((id(&["-u"])?, id(&["-g"])?))
     }
 }

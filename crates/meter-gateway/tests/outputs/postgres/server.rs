@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fixtures::{Process, free_port};
+use fixtures::{PostgresPrograms, Process, free_port};
 use meter_sim::backend::{self, Backend};
 use tempfile::TempDir;
 
@@ -19,8 +18,7 @@ pub const PASSWORD: &str = "S3cr3t-0f-T3sts";
 /// A running server; it ends with the test.
 pub struct Server {
     process: Process,
-    programs: PathBuf,
-    user: (u32, u32),
+    programs: PostgresPrograms,
     pub port: u16,
     pub directory: TempDir,
 }
@@ -28,21 +26,22 @@ pub struct Server {
 impl Server {
     /// `None` where there is no `PostgreSQL`, which is a failure in CI.
     pub fn start() -> Result<Option<Self>> {
-        let (Some(programs), Some(user)) = (programs(), user()) else {
+        let Some(programs) = PostgresPrograms::find() else {
             recordings::missing("PostgreSQL is not installed (Debian package postgresql)");
             return Ok(None);
         };
         let directory = TempDir::new()?;
-        chown(directory.path(), Some(user.0), Some(user.1))?;
+        let (user, group) = programs.user;
+        chown(directory.path(), Some(user), Some(group))?;
         let port = free_port()?;
         let mut server = Self {
             process: Process::default(),
             programs,
-            user,
             port,
             directory,
         };
         let made = server
+            .programs
             .command("initdb")
             .args(["--username=postgres", "--auth-local=trust", "--no-sync"])
             .args(["--auth-host=scram-sha-256", "--encoding=UTF8", "-D"])
@@ -69,7 +68,11 @@ impl Server {
             let path = self.path(file);
             fs::write(&path, text)?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-            chown(&path, Some(self.user.0), Some(self.user.1))?;
+            chown(
+                &path,
+                Some(self.programs.user.0),
+                Some(self.programs.user.1),
+            )?;
         }
         Ok(())
     }
@@ -78,7 +81,7 @@ impl Server {
     pub fn run(&mut self, tls: bool) -> Result {
         let deadline = Instant::now() + LIMIT;
         loop {
-            let mut command = self.command("postgres");
+            let mut command = self.programs.command("postgres");
             command.arg("-D").arg(self.path("data"));
             for (key, value) in [
                 ("listen_addresses", "127.0.0.1".to_owned()),
@@ -101,7 +104,7 @@ impl Server {
             ] {
                 command.arg("-c").arg(format!("{key}={value}"));
             }
-            self.process = Process::start(command.stderr(Stdio::null()))?;
+            self.process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
             // After a kill it refuses to start while processes of its last life are there.
             while self.process.is_running()? {
                 if self.sql("postgres", "SELECT 1").is_ok() {
@@ -133,7 +136,7 @@ impl Server {
 
     /// The command that does so.
     pub fn psql(&self, database: &str, sql: &str) -> Command {
-        let mut command = Command::new(self.programs.join("psql"));
+        let mut command = self.programs.client();
         command
             .args([
                 "-X",
@@ -153,35 +156,5 @@ impl Server {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command.current_dir("/").env("LC_ALL", "C");
-        command.uid(self.user.0).gid(self.user.1);
-        command
-    }
-}
-
-/// Where Debian, or another system, keeps `PostgreSQL`'s programs.
-fn programs() -> Option<PathBuf> {
-    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let debian = debian.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
-    let mut found: Vec<PathBuf> = debian.chain([PathBuf::from("/usr/bin")]).collect();
-    found.retain(|folder| folder.join("postgres").exists() && folder.join("initdb").exists());
-    found.sort();
-    found.pop()
-}
-
-/// Whom the server runs as: it refuses to be run by root.
-fn user() -> Option<(u32, u32)> {
-    let id = |arguments: &[&str]| -> Option<u32> {
-        let output = Command::new("id").args(arguments).output().ok()?;
-        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-    };
-    match (id(&["-u"])?, id(&["-g"])?) {
-        (0, _) => Some((id(&["-u", "postgres"])?, id(&["-g", "postgres"])?)),
-        me => Some(me),
     }
 }
