@@ -28,6 +28,8 @@ const NEXT: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(300);
 /// More than there are meters, and less than twice as many.
 const RATE: usize = 20;
+/// What is said of each try to reach the broker, at DEBUG but for the first.
+const TRIED: &str = "next try in";
 /// What is said when the broker is away, and nothing else may be.
 const AWAY: &str = "readings are kept, next try in";
 
@@ -93,6 +95,7 @@ impl House {
         let log: File = OpenOptions::new().create(true).append(true).open(log)?;
         let program = meterline(&["run", "--config"])
             .arg(self.folder.path().join("meterline.toml"))
+            .env("METERLINE_LOG", "info,meter_gateway::output=debug")
             .stderr(Stdio::from(log))
             .spawn()?;
         self.program = Some(Running(program));
@@ -225,6 +228,13 @@ impl House {
         control("broker-stop")?;
         for _ in 0..3 {
             self.read()?;
+        }
+        // What waits is counted after each try.
+        let tries = |house: &Self| house.log().matches(TRIED).count();
+        let (began, before) = (Instant::now(), tries(self));
+        while tries(self) < before + 2 {
+            assert!(began.elapsed() < LIMIT, "{}", self.log());
+            sleep(POLL);
         }
         let some = 1..=2 * self.heads.len();
         let backlog = |head: &Head| {
