@@ -13,6 +13,7 @@ mod program;
 mod rows;
 
 pub use head::Head;
+pub use process::ask;
 pub use program::Program;
 pub use rows::Outcome;
 

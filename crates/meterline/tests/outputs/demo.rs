@@ -2,8 +2,10 @@
 
 use std::process::Output;
 
+use fixtures::PASSWORD;
+
 use crate::program::{Outcome, meterline, text};
-use crate::servers::{PASSWORD, Result, Server, text_of};
+use crate::servers::{Result, Server, mosquitto, text_of};
 
 /// Shows an output, and how many readings have come there.
 fn demo(arguments: &[&str]) -> Result<(u64, String)> {
@@ -69,14 +71,14 @@ fn a_middleware_gets_what_was_sent_after_an_outage_too() -> Outcome {
 
 #[test]
 fn a_broker_passes_on_what_was_sent() -> Outcome {
-    let Some(broker) = Server::mosquitto()? else {
+    let Some(broker) = mosquitto()? else {
         return Ok(());
     };
-    let to = format!("mqtt://127.0.0.1:{}", broker.port);
+    let to = format!("mqtt://127.0.0.1:{}", broker.plain);
     let arguments = ["--output", "mqtt", "--to", &to];
     let refused = meterline(&["demo"]).args(arguments).output()?;
     assert_says(&refused, &["does not let us in", "--password"]);
-    let file = broker.folder.path().join("password");
+    let file = broker.file("password");
     std::fs::write(&file, PASSWORD)?;
     let place = format!("file:{}", file.display());
     let login = ["--username", "meterline", "--password", &place];

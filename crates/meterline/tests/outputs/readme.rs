@@ -5,12 +5,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use fixtures::{PASSWORD, free_port};
 use meter_sim::backend::{self, Answer, Backend, Behaviour};
 use meter_sim::{Meter, MeterConfig, model};
 use tempfile::TempDir;
 
 use crate::program::{Outcome, Running, meterline, text};
-use crate::servers::{LIMIT, PASSWORD, Result, Server, ask, free_port, text_of, until};
+use crate::servers::{LIMIT, Result, Server, ask, mosquitto, text_of, until};
 
 const README: &str = include_str!("../../../../README.md");
 
@@ -105,16 +106,16 @@ fn files() -> Outcome {
 
 #[test]
 fn mqtt() -> Outcome {
-    let Some(broker) = Server::mosquitto()? else {
+    let Some(broker) = mosquitto()? else {
         return Ok(());
     };
-    let to = format!("localhost:{}", broker.port);
+    let to = format!("localhost:{}", broker.plain);
     let stage = Stage::run(example("mqtt")?, &[("homeassistant.local", &to)])?;
     let hear = |topic: &str| -> Result<String> {
         let output = Command::new("mosquitto_sub")
             .args([
                 "-p",
-                &broker.port.to_string(),
+                &broker.plain.to_string(),
                 "-u",
                 "meterline",
                 "-P",

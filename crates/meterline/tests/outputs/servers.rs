@@ -2,51 +2,27 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fixtures::{Mosquitto, PostgresPrograms, Process, find_all, free_port};
 use tempfile::TempDir;
 
-use crate::program::{Outcome, Running};
+use crate::program::Outcome;
 
 /// Longer than anything here takes.
 pub const LIMIT: Duration = Duration::from_secs(40);
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Of the user `meterline`, where one is needed.
-pub const PASSWORD: &str = "T0pS3cr3t";
-
 /// A server that ends with the test.
 pub struct Server {
     pub port: u16,
     pub folder: TempDir,
-    _process: Running,
-}
-
-/// Where a program lies that an administrator's shell would find.
-fn find(program: &str, package: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .chain(["/usr/sbin".into()])
-        .map(|folder| folder.join(program))
-        .find(|file| file.exists());
-    if found.is_none() {
-        recordings::missing(&format!(
-            "{program} is not installed (Debian package {package})"
-        ));
-    }
-    found
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    _process: Process,
 }
 
 /// Asks until the answer is there.
@@ -65,26 +41,24 @@ pub fn until<T>(what: &str, mut answer: impl FnMut() -> Result<Option<T>>) -> Re
 
 /// The body of the answer to a request.
 pub fn ask(port: u16, method: &str, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    let request =
-        format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-    if head.contains(" 20") {
-        Ok(body.to_owned())
-    } else {
-        Err(answer.into())
-    }
+    let answer = rig::ask(port, method, path);
+    answer.map_err(|failure| -> Box<dyn Error> { failure })
+}
+
+/// A broker that lets `meterline` in.
+pub fn mosquitto() -> Result<Option<Mosquitto>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let rights = "user meterline\ntopic readwrite #\n";
+    Ok(runtime.block_on(Mosquitto::start(rights, ""))?)
 }
 
 impl Server {
     /// Starts a program and waits until it listens.
     fn start(command: &mut Command, port: u16, folder: TempDir) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let process = Running(command.stderr(Stdio::null()).spawn()?);
+        let process = Process::start(command.stderr(Stdio::null()))?;
         until("listening", || {
             Ok(TcpStream::connect(("127.0.0.1", port)).ok())
         })?;
@@ -95,82 +69,41 @@ impl Server {
         })
     }
 
-    /// A broker that lets `meterline` in.
-    pub fn mosquitto() -> Result<Option<Self>> {
-        let Some(program) = find("mosquitto", "mosquitto") else {
-            return Ok(None);
-        };
-        let (folder, port) = (TempDir::new()?, free_port()?);
-        let (settings, users) = (folder.path().join("conf"), folder.path().join("users"));
-        fs::write(&users, "")?;
-        let mut command = Command::new("mosquitto_passwd");
-        command.arg("-b").arg(&users).args(["meterline", PASSWORD]);
-        assert!(command.status()?.success());
-        let text = format!(
-            "listener {port} 127.0.0.1\nuser root\npassword_file {}\n",
-            users.display()
-        );
-        fs::write(&settings, text)?;
-        let mut command = Command::new(program);
-        command.arg("-c").arg(&settings);
-        Self::start(&mut command, port, folder).map(Some)
-    }
-
     /// An `InfluxDB` 1 without users.
     pub fn influxd() -> Result<Option<Self>> {
-        let Some(program) = find("influxd", "influxdb") else {
+        if find_all(["influxd"], "influxdb").is_none() {
             return Ok(None);
-        };
+        }
         let (folder, port) = (TempDir::new()?, free_port()?);
-        let (settings, here) = (folder.path().join("conf"), folder.path().display());
-        fs::write(
-            &settings,
-            format!(
-                "reporting-disabled = true\nbind-address = \"127.0.0.1:0\"\n\
-                 [monitor]\nstore-enabled = false\n\
-                 [http]\nlog-enabled = false\nbind-address = \"127.0.0.1:{port}\"\n\
-                 [meta]\ndir = \"{here}/meta\"\n\
-                 [data]\ndir = \"{here}/data\"\nwal-dir = \"{here}/wal\"\n"
-            ),
-        )?;
-        let mut command = Command::new(program);
-        command.arg("-config").arg(&settings);
+        let mut command = fixtures::influxdb(folder.path(), port, "")?;
         Self::start(&mut command, port, folder).map(Some)
     }
 
     pub fn victoria_metrics() -> Result<Option<Self>> {
-        let Some(program) = find("victoria-metrics", "victoria-metrics") else {
+        if find_all(["victoria-metrics"], "victoria-metrics").is_none() {
             return Ok(None);
-        };
+        }
         let (folder, port) = (TempDir::new()?, free_port()?);
-        let mut command = Command::new(program);
-        command
-            .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
-            .arg(format!("-storageDataPath={}", folder.path().display()));
+        let mut command = fixtures::victoria_metrics(folder.path(), port);
         Self::start(&mut command, port, folder).map(Some)
     }
 
     /// A `PostgreSQL` that trusts who comes by its socket.
     pub fn postgres() -> Result<Option<Self>> {
-        let Some(programs) = postgres_programs() else {
+        let Some(programs) = PostgresPrograms::find() else {
             recordings::missing("PostgreSQL is not installed (Debian package postgresql)");
             return Ok(None);
         };
-        let (folder, port, user) = (TempDir::new()?, free_port()?, postgres_user()?);
+        let (folder, port, user) = (TempDir::new()?, free_port()?, programs.user);
         chown(folder.path(), Some(user.0), Some(user.1))?;
-        let command = |program: &str| {
-            let mut command = Command::new(programs.join(program));
-            command.uid(user.0).gid(user.1);
-            command.current_dir("/").env("LC_ALL", "C");
-            command
-        };
         let data = folder.path().join("data");
-        let made = command("initdb")
+        let made = programs
+            .command("initdb")
             .args(["--username=postgres", "--auth=trust", "--no-sync", "-D"])
             .arg(&data)
             .output()?;
         assert!(made.status.success(), "{made:?}");
-        let mut server = command("postgres");
+        let mut server = programs.command("postgres");
         server
             .arg("-D")
             .arg(&data)
@@ -213,29 +146,6 @@ impl Server {
     /// Waits until a database can be asked.
     pub fn until_sql(&self) -> Outcome {
         until("a database", || Ok(self.sql("postgres", "SELECT 1").ok())).map(drop)
-    }
-}
-
-fn postgres_programs() -> Option<PathBuf> {
-    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let mut found: Vec<PathBuf> = debian
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-        .chain(["/usr/bin".into()])
-        .filter(|folder| folder.join("initdb").exists())
-        .collect();
-    found.sort();
-    found.pop()
-}
-
-/// Whom the server runs as: it refuses to be run by root.
-fn postgres_user() -> Result<(u32, u32)> {
-    let id = |arguments: &[&str]| -> Result<u32> {
-        let output = Command::new("id").args(arguments).output()?;
-        Ok(String::from_utf8(output.stdout)?.trim().parse()?)
-    };
-    match id(&["-u"])? {
-        0 => Ok((id(&["-u", "postgres"])?, id(&["-g", "postgres"])?)),
-        me => Ok((me, id(&["-g"])?)),
     }
 }
 

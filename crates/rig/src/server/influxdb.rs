@@ -1,9 +1,7 @@
 //! `InfluxDB` 1.6, which writes ahead what it acknowledges.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -52,23 +50,8 @@ impl Server for Influxd {
     }
 
     fn back(&mut self) -> Result {
-        let settings = self.folder.join("influxdb.conf");
-        let mut text = format!(
-            "reporting-disabled = true\nbind-address = \"127.0.0.1:0\"\n\
-             [monitor]\nstore-enabled = false\n\
-             [http]\nlog-enabled = false\nbind-address = \"127.0.0.1:{}\"\n",
-            self.server.port
-        );
-        for (table, keys) in [("meta", &["dir"][..]), ("data", &["dir", "wal-dir"])] {
-            writeln!(text, "[{table}]")?;
-            for key in keys {
-                let folder = self.folder.join(table).join(key);
-                writeln!(text, "{key} = \"{}\"", folder.display())?;
-            }
-        }
-        fs::write(&settings, text)?;
-        self.server
-            .start(Command::new("influxd").arg("-config").arg(settings))?;
+        let mut command = fixtures::influxdb(&self.folder, self.server.port, "")?;
+        self.server.start(&mut command)?;
         until("answered by InfluxDB", || {
             Ok(ask(self.server.port, "GET", "/ping").is_ok())
         })

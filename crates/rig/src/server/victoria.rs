@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use meter_core::UnixMillis;
 use rustix::process::Signal;
@@ -47,14 +46,7 @@ impl Server for Victoria {
     }
 
     fn back(&mut self) -> Result {
-        let mut command = Command::new("victoria-metrics");
-        command
-            .arg(format!("-httpListenAddr=127.0.0.1:{}", self.server.port))
-            .arg(format!(
-                "-storageDataPath={}",
-                self.folder.join("data").display()
-            ))
-            .arg("-dedup.minScrapeInterval=1ms");
+        let mut command = fixtures::victoria_metrics(&self.folder, self.server.port);
         self.server.start(&mut command)?;
         // It listens before it serves.
         until("answered by VictoriaMetrics", || {

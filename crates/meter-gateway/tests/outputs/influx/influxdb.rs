@@ -1,9 +1,6 @@
 //! `InfluxDB` 1.6 with users.
 
-use std::fmt::Write as _;
-use std::process::Command;
-
-use fixtures::find_all;
+use fixtures::{find_all, influxdb};
 use meter_gateway::config::Secret;
 use meter_gateway::output::influx::{self, Config, Version};
 use meter_gateway::output::{self, State};
@@ -62,27 +59,15 @@ impl Program for Influxd {
 
     async fn run(&mut self) -> Result {
         let server = &mut self.0;
-        let settings = server.file("influxdb.conf");
-        let mut text = format!(
-            "reporting-disabled = true\nbind-address = \"127.0.0.1:0\"\n\
-             [monitor]\nstore-enabled = false\n[http]\nauth-enabled = true\nlog-enabled = false\n\
-             bind-address = \"127.0.0.1:{}\"\nhttps-enabled = {}\nhttps-certificate = \"{}\"\n\
+        let further = format!(
+            "auth-enabled = true\nhttps-enabled = {}\nhttps-certificate = \"{}\"\n\
              https-private-key = \"{}\"\n",
-            server.port,
             server.tls,
             server.file("server.pem").display(),
             server.file("server.key").display(),
         );
-        for (table, keys) in [("meta", &["dir"][..]), ("data", &["dir", "wal-dir"])] {
-            writeln!(text, "[{table}]")?;
-            for key in keys {
-                let place = server.file(table).join(key);
-                writeln!(text, "{key} = \"{}\"", place.display())?;
-            }
-        }
-        std::fs::write(&settings, text)?;
-        let mut command = Command::new("influxd");
-        server.start(command.arg("-config").arg(&settings)).await
+        let mut command = influxdb(server.directory.path(), server.port, &further)?;
+        server.start(&mut command).await
     }
 }
 

@@ -1,8 +1,6 @@
 //! `VictoriaMetrics` by both versions of the API that it knows.
 
-use std::process::Command;
-
-use fixtures::find_all;
+use fixtures::{find_all, victoria_metrics};
 use meter_gateway::output;
 use meter_gateway::output::influx::{self, Config, Version};
 use rustix::process::Signal;
@@ -39,13 +37,8 @@ impl<const VERSION: u8> Program for Victoria<VERSION> {
 
     async fn run(&mut self) -> Result {
         let server = &mut self.0;
-        let mut command = Command::new("victoria-metrics");
+        let mut command = victoria_metrics(server.directory.path(), server.port);
         command
-            .arg(format!("-httpListenAddr=127.0.0.1:{}", server.port))
-            .arg(format!(
-                "-storageDataPath={}",
-                server.file("data").display()
-            ))
             .arg(format!("-tls={}", server.tls))
             .arg(format!(
                 "-tlsCertFile={}",
@@ -54,9 +47,7 @@ impl<const VERSION: u8> Program for Victoria<VERSION> {
             .arg(format!(
                 "-tlsKeyFile={}",
                 server.file("server.key").display()
-            ))
-            // A reading that comes twice is one.
-            .arg("-dedup.minScrapeInterval=1ms");
+            ));
         server.start(&mut command).await?;
         // It listens before it serves; over TLS, the output finds out by itself.
         let ready = async || Ok(server.tls || server.ask("GET", "/health", "").await.is_ok());
