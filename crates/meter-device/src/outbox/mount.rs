@@ -42,6 +42,7 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
             kept: Kept::default(),
             cursor: Cursor::default(),
             clocks: Clocks::default(),
+            failed: None,
         };
         match store.open().await {
             Ok((newest, opened)) => Ok((store, newest, opened)),

@@ -6,7 +6,7 @@ use meter_core::UnixMillis;
 
 use super::layout::{BEGIN, Begin, HEADER, Header, Kind, Log, MARK, Mark, SECTOR, padded};
 use super::room::Kept;
-use super::scan::Cursor;
+use super::scan::{Cursor, Step};
 
 /// Sectors that stay free. What survives of a sector that is thinned fits into one; the other lets
 /// the wear be shared, and nothing be erased before a mark says that it was given up.
@@ -59,6 +59,8 @@ pub(super) struct Store<F, const SECTORS: usize> {
     pub(super) kept: Kept,
     pub(super) cursor: Cursor,
     pub(super) clocks: Clocks,
+    /// Where a write failed, which may be whole all the same.
+    pub(super) failed: Option<(usize, usize)>,
 }
 
 /// When boots began, as far as it is known: of the last [`CLOCKS`].
@@ -161,12 +163,35 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
 
     /// Writes a reading or a clock behind the others.
     pub(super) async fn append(&mut self, header: &Header, body: &[u8]) -> Result<(), F::Error> {
+        if let Some((sector, at)) = self.failed {
+            let whole = self.is_there(sector, at, header.seq).await?;
+            self.failed = None;
+            if whole {
+                self.account(sector, header);
+                self.mark.counters.spilled += 1;
+                return Ok(());
+            }
+        }
         if !self.fits(Log::Fresh, header.size()) {
             self.make_room().await?;
         }
         self.write(Log::Fresh, header, body).await?;
         self.mark.counters.spilled += u32::from(header.kind == Kind::Reading);
         Ok(())
+    }
+
+    /// Whether a reading lies whole at a place of the fresh log.
+    async fn is_there(&mut self, sector: usize, at: usize, seq: u32) -> Result<bool, F::Error> {
+        let log = self.sectors.get(sector).and_then(|sector| sector.log);
+        match self.step(sector, at).await? {
+            Step::Record(found)
+                if log == Some(Log::Fresh)
+                    && (found.header.kind, found.header.seq) == (Kind::Reading, seq) =>
+            {
+                self.sound(&found).await
+            }
+            Step::Record(_) | Step::Damage(_) | Step::End => Ok(false),
+        }
     }
 
     /// Writes how far the outbox has come, if it ever has written anything.
@@ -220,9 +245,15 @@ impl<F: NorFlash, const SECTORS: usize> Store<F, SECTORS> {
 
     async fn write(&mut self, log: Log, header: &Header, body: &[u8]) -> Result<(), F::Error> {
         let (sector, at) = self.place(log, header.size()).await?;
+        if header.kind == Kind::Reading {
+            self.failed = Some((sector, at));
+        }
         self.write_header(sector, at, header).await?;
         if !body.is_empty() {
             self.flash.write(address(sector, at + HEADER), body).await?;
+        }
+        if header.kind == Kind::Reading {
+            self.failed = None;
         }
         self.account(sector, header);
         Ok(())

@@ -74,6 +74,38 @@ fn carry_out(device: &mut Device<6>, step: &Do) -> Result<(), Cut> {
     Ok(())
 }
 
+/// Carries out all steps with restarts after failures, delivers what is left, and checks.
+fn live(steps: &[Do], spill_after: u16) {
+    let options = Options {
+        spill_after,
+        ..Options::default()
+    };
+    let mut device = Device::<6>::new(options);
+    let mut refusing = false;
+    for step in steps {
+        refusing |= matches!(step, Do::Refuse { .. });
+        device.refused |= refusing;
+        if carry_out(&mut device, step).is_err() {
+            if refusing {
+                device.flash.power();
+            } else {
+                device.restart();
+                device.check();
+            }
+            refusing = false;
+        }
+    }
+    device.flash.power();
+    device.pass(Duration::from_mins(5)).unwrap();
+    device.flush().unwrap();
+    assert_eq!(device.status().in_memory, 0);
+    device.check();
+    device.restart();
+    device.check();
+    while !device.deliver(10).unwrap().is_empty() {}
+    device.check();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -82,30 +114,54 @@ proptest! {
         steps in proptest::collection::vec(anything(), 1..80),
         spill_after in 1..9_u16,
     ) {
-        let options = Options { spill_after, ..Options::default() };
-        let mut device = Device::<6>::new(options);
-        let mut refusing = false;
-        for step in &steps {
-            refusing |= matches!(step, Do::Refuse { .. });
-            device.refused |= refusing;
-            if carry_out(&mut device, step).is_err() {
-                if refusing {
-                    device.flash.power();
-                } else {
-                    device.restart();
-                    device.check();
-                }
-                refusing = false;
-            }
-        }
-        device.flash.power();
-        device.pass(Duration::from_mins(5)).unwrap();
-        device.flush().unwrap();
-        prop_assert_eq!(device.status().in_memory, 0);
-        device.check();
-        device.restart();
-        device.check();
-        while !device.deliver(10).unwrap().is_empty() {}
-        device.check();
+        live(&steps, spill_after);
     }
+}
+
+/// The flash fails in the last word of a reading, which happens to be right.
+#[test]
+fn a_reading_that_is_whole_in_spite_of_a_failure_is_there_once() {
+    let push = |meter, length, times| Do::Push {
+        meter,
+        length,
+        times,
+    };
+    let refuse = |steps| Do::Refuse { steps, half: 0 };
+    let cut = |steps| Do::Cut { steps, half: 0 };
+    let sizes = [
+        (969, 7),
+        (413, 14),
+        (469, 37),
+        (393, 8),
+        (97, 4),
+        (185, 5),
+        (361, 7),
+        (109, 23),
+    ];
+    let mut steps: Vec<Do> = sizes
+        .into_iter()
+        .map(|(length, times)| push(0, length, times))
+        .collect();
+    steps.extend([
+        Do::Pass(320),
+        Do::LoseClock,
+        refuse(1611),
+        push(1, 985, 10),
+        push(0, 341, 20),
+    ]);
+    steps.extend([
+        Do::Restamp,
+        cut(499),
+        push(0, 77, 18),
+        refuse(1733),
+        Do::Deliver(4),
+    ]);
+    steps.extend([
+        push(0, 41, 35),
+        push(0, 89, 16),
+        push(0, 45, 21),
+        cut(21),
+        push(0, 4, 1),
+    ]);
+    live(&steps, 6);
 }
