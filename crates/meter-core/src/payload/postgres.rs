@@ -12,7 +12,7 @@ use core::fmt::{self, Display, Write};
 use super::{Hex, Octets, Shown};
 use crate::reading::{Register, Value};
 
-/// The columns, in the order of [`write`].
+/// The columns, in the order of [`write()`].
 pub const COLUMNS: &str = "time, meter, obis, value, text, unit, status";
 
 /// Writes a row for each register of a reading.
